@@ -1,0 +1,72 @@
+"""Numba's flags, once, each with its reason; and a disk cache that notices an edit in any kernel.
+
+Numba keys its cache by the file of the kernel alone: a cached kernel would keep an old helper from another file. The
+cache directory is therefore named by a hash of all kernel sources.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FLAGS: dict[str, Any] = {
+    "nogil": True,  # blocks of replicates run on threads
+    "error_model": "numpy",  # the branch for division by zero would stop vectorisation
+}  # no fastmath: infinities matter, and bits must repeat
+
+
+def cache_home() -> Path:
+    """The directory under which compiled kernels are kept: LIGHTCOLLAPSE_CACHE_DIR, else the user's cache directory."""
+    named = os.environ.get("LIGHTCOLLAPSE_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", tempfile.gettempdir())) / "lightcollapse"
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "lightcollapse"
+
+
+@functools.cache
+def cache_directory() -> Path | None:
+    """Directory of the compiled kernels of these very sources, or None where it cannot be written."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in [Path(__file__), *sorted((package / "kernels").glob("*.py"))]:
+        digest.update(path.read_bytes())
+    directory = cache_home() / f"kernels-{digest.hexdigest()[:16]}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            return directory
+    except OSError:
+        return None  # a container or a read-only home: kernels are compiled anew in each process
+
+
+def _compile(function: F, **flags: Any) -> F:
+    directory = cache_directory()
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(directory or "")
+    try:
+        compiled: F = numba.njit(cache=directory is not None, **_FLAGS, **flags)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled
+
+
+def kernel(function: F) -> F:
+    """A kernel: compiled at its first call, cached on disk; the plain function stays at `.py_func`."""
+    return _compile(function)
+
+
+def inlined(function: F) -> F:
+    """A helper forced into the body of its caller: a plain call in an inner loop stops vectorisation."""
+    return _compile(function, forceinline=True)

@@ -1,0 +1,1 @@
+"""What families share: the generator, samplers, measures. Numba and NumPy only."""
