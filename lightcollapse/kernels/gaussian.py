@@ -1,0 +1,324 @@
+"""The Gaussian recursion, its loop over generations inside: a block of replicates, one lane each.
+
+The inner loop always runs over the lanes, so that random bits, logarithms and sums are vectorised across replicates.
+Moments are of standardised draws and shifted after: a chain near collapse loses no digits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lightcollapse.compiler import kernel
+from lightcollapse.kernels.rng import (
+    ONE,
+    POOL,
+    REAL_DATA,
+    SYNTHETIC,
+    chi_square,
+    log_of,
+    normals,
+    philox,
+    turn,
+    uniforms,
+    unit,
+)
+from lightcollapse.schedule import ALL
+
+_LANE_SHIFT = np.uint64(8)
+CHUNK = 64  # rows of a buffer of draws: 64 rows x 64 lanes x 8 bytes stay in the second-level cache
+
+
+@kernel
+def _fill(rows, pairs, first, generation, stream, replicates, k0, k1, bits, radius):
+    """Fill `rows` float64 (2 * pairs, lanes) with normals from blocks first .. first + pairs - 1.
+
+    Three passes over the lanes (bits, radius, angle), each of which vectorises; one fused pass does not, and neither
+    does one that writes two neighbouring rows (the compiler cannot see that they do not overlap).
+    """
+    lanes = len(replicates)
+    for i in range(pairs):
+        block = np.uint64(first + i)
+        for lane in range(lanes):
+            w0, w1, w2, w3 = philox(block, generation, replicates[lane], stream, k0, k1)
+            radius[lane] = unit(w0, w1)
+            bits[lane] = unit(w2, w3)
+        for lane in range(lanes):
+            radius[lane] = math.sqrt(-2.0 * log_of(radius[lane]))
+        for lane in range(lanes):
+            cosine, sine = turn(bits[lane])
+            rows[i, lane] = radius[lane] * cosine
+            rows[i + pairs, lane] = radius[lane] * sine
+
+
+@kernel
+def _merge(count, mean, squares, more, more_mean, more_squares):
+    """Add a group of `more` points to a group of `count`, lane by lane: Chan, Golub and LeVeque 1983."""
+    total = count + more
+    if more == 0:
+        return total
+    share = more / total
+    cross = count * share
+    for lane in range(len(mean)):
+        shift = more_mean[lane] - mean[lane]
+        mean[lane] += shift * share
+        squares[lane] += more_squares[lane] + shift * shift * cross
+    return total
+
+
+@kernel
+def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, offset):
+    """Mean and sum of squares about it of `count` standard normals a lane, every one drawn.
+
+    Where `kept` has rows, the draws are written there from row `offset` on.
+    """
+    lanes = len(replicates)
+    rows = np.empty((2 * CHUNK, lanes))
+    bits = np.empty(lanes)
+    radius = np.empty(lanes)
+    part = np.empty(lanes)
+    part_squares = np.empty(lanes)
+    for lane in range(lanes):
+        mean[lane] = 0.0
+        squares[lane] = 0.0
+    done = 0
+    while done < count:
+        size = min(2 * CHUNK, count - done)
+        _fill(rows, (size + 1) // 2, done // 2, generation, stream, replicates, k0, k1, bits, radius)
+        for lane in range(lanes):
+            part[lane] = 0.0
+            part_squares[lane] = 0.0
+        for i in range(size):
+            for lane in range(lanes):
+                part[lane] += rows[i, lane]
+        for lane in range(lanes):
+            part[lane] /= size
+        for i in range(size):
+            for lane in range(lanes):
+                distance = rows[i, lane] - part[lane]
+                part_squares[lane] += distance * distance
+        if len(kept) > 0:
+            for i in range(size):
+                for lane in range(lanes):
+                    kept[offset + done + i, lane] = rows[i, lane]
+        _merge(done, mean, squares, size, part, part_squares)
+        done += size
+
+
+@kernel
+def _statistics(count, generation, stream, replicates, k0, k1, mean, squares):
+    """The same two numbers in law: a normal over sqrt(count), and a chi-square with count - 1 degrees of freedom."""
+    for lane in range(len(replicates)):
+        replicate = replicates[lane]
+        z, _ = normals(np.uint64(0), generation, replicate, stream, k0, k1)
+        mean[lane] = z / math.sqrt(count)
+        squares[lane], _ = chi_square(count - 1, ONE, generation, replicate, stream, k0, k1)
+
+
+@kernel
+def _choose(pool, first, size, take, lane, order, generation, replicate, role, k0, k1):
+    """Mean and squares of `take` of the pool's points first .. first + size - 1, without replacement.
+
+    `order` holds any arrangement of 0 .. size - 1 and is left as another: a partial shuffle is uniform from every start.
+    """
+    stream = POOL | (np.uint64(role) << _LANE_SHIFT)
+    mean = 0.0
+    squares = 0.0
+    for i in range(take):
+        u, v = uniforms(np.uint64(i // 2), generation, replicate, stream, k0, k1)
+        j = i + np.int64((u if i % 2 == 0 else v) * (size - i))
+        order[i], order[j] = order[j], order[i]
+        shift = pool[first + order[i], lane] - mean
+        mean += shift / (i + 1)
+        squares += shift * (pool[first + order[i], lane] - mean)
+    return mean, squares
+
+
+@kernel
+def _chosen(pool, first, size, take, order, generation, replicates, role, k0, k1, mean, squares):
+    """`_choose` for every lane; `order` int64 (points,) is reset so that a replicate never depends on its neighbours."""
+    for lane in range(len(replicates)):
+        for i in range(size):
+            order[i] = i
+        mean[lane], squares[lane] = _choose(
+            pool, first, size, take, lane, order, generation, replicates[lane], role, k0, k1
+        )
+
+
+@kernel
+def _copy(target, source):
+    """Copy (rows, lanes); a plain loop compiles many times faster than an assignment of slices."""
+    for row in range(source.shape[0]):
+        for lane in range(source.shape[1]):
+            target[row, lane] = source[row, lane]
+
+
+@kernel
+def _clear(group):
+    """Set (rows, lanes) to zero."""
+    for row in range(group.shape[0]):
+        for lane in range(group.shape[1]):
+            group[row, lane] = 0.0
+
+
+@kernel
+def _record(out, t, model):
+    """Write the model's three rows into column t of out (3, lanes, generations + 1)."""
+    for row in range(model.shape[0]):
+        for lane in range(model.shape[1]):
+            out[row, lane, t] = model[row, lane]
+
+
+@kernel
+def _write(group, count, generation, stream, model, draws, points, moments, kept, offset):
+    """Let `model`, float64 (3, lanes) of mean, variance and log variance, write `count` points.
+
+    Standardised mean and squares go to `moments` (2, lanes), shifted and scaled ones to `group` (2, lanes), and the
+    points themselves to `kept` from row `offset` on, where it has rows.
+    """
+    replicates, k0, k1 = draws
+    if points:
+        _points(count, generation, stream, replicates, k0, k1, moments[0], moments[1], kept, offset)
+    else:
+        _statistics(count, generation, stream, replicates, k0, k1, moments[0], moments[1])
+    for lane in range(len(replicates)):
+        scale = math.exp(0.5 * model[2, lane])
+        group[0, lane] = model[0, lane] + scale * moments[0, lane]
+        group[1, lane] = model[1, lane] * moments[1, lane]
+        if len(kept) > 0:
+            for i in range(offset, offset + count):
+                kept[i, lane] = model[0, lane] + scale * kept[i, lane]
+
+
+@kernel
+def _fit_pooled(model, divisor, synthetic, pooled, real, real_group):
+    """Mean and variance of the union of both groups, every point with the same weight."""
+    _merge(synthetic, pooled[0], pooled[1], real, real_group[0], real_group[1])
+    for lane in range(model.shape[1]):
+        model[0, lane] = pooled[0, lane]
+        model[1, lane] = pooled[1, lane] / divisor
+        model[2, lane] = math.log(model[1, lane]) if model[1, lane] > 0.0 else -np.inf
+
+
+@kernel
+def _fit_weighted(model, weight, synthetic, pooled, real, real_group):
+    """Mean and variance of the mixture that gives `weight` to the real group and the rest to the synthetic one."""
+    for lane in range(model.shape[1]):
+        shift = real_group[0, lane] - pooled[0, lane]
+        model[0, lane] = pooled[0, lane] + weight * shift
+        model[1, lane] = (
+            weight * real_group[1, lane] / real
+            + (1.0 - weight) * pooled[1, lane] / synthetic
+            + weight * (1.0 - weight) * shift * shift
+        )
+        model[2, lane] = math.log(model[1, lane]) if model[1, lane] > 0.0 else -np.inf
+
+
+@kernel
+def _fit_last(model, divisor, batch, moments):
+    """Fit to one batch of the model itself: the log variance is a sum of logs, so it never underflows."""
+    for lane in range(model.shape[1]):
+        model[0, lane] = batch[0, lane]
+        ratio = moments[1, lane] / divisor
+        model[2, lane] += math.log(ratio) if ratio > 0.0 else -np.inf
+        model[1, lane] = math.exp(model[2, lane])
+
+
+@kernel
+def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std, replicates, k0, k1, out):
+    """Run a block of replicates through all generations.
+
+    Args:
+        schedule: int64 (generations, 6), the integer columns of the recipe in order (size .. take).
+        weights: float64 (generations,), weight of the real part in the fit, NaN where pooled.
+        unbiased: True divides by size - 1, False by size.
+        points: True draws every point, False the sufficient statistics.
+        keep: True keeps every point, for training sets that take only some of them.
+        source_mean, source_std: float64, the law of real data.
+        replicates: uint64 (lanes,).
+        k0, k1: uint64, the key words of the seed.
+        out: float64 (3, lanes, generations + 1), filled with mean, variance and log variance.
+    """
+    generations = len(schedule)
+    lanes = len(replicates)
+    draws = (replicates, k0, k1)
+    source = np.empty((3, lanes))
+    for lane in range(lanes):
+        source[0, lane] = source_mean
+        source[1, lane] = source_std * source_std
+        source[2, lane] = 2.0 * math.log(source_std)
+    model = source.copy()
+    _record(out, 0, model)
+
+    counts = np.zeros(generations + 1, np.int64)  # points in batch g of the pool; batch 0 is the first real sample
+    offsets = np.zeros(generations + 1, np.int64)  # and where they begin, where they are kept
+    batches = np.zeros((generations + 1, 2, lanes))
+    stored = 0
+    if keep:
+        stored = schedule[0, 1]
+        for t in range(generations):
+            stored += schedule[t, 3]
+    pool = np.empty((stored, lanes))
+    order = np.empty(stored, np.int64)
+    moments = np.empty((2, lanes))
+    parts = np.zeros((2, 2, lanes))  # the real and the synthetic part of a training set
+    running_group = np.zeros((2, lanes))  # the pool as one group, while it only grows
+    running = 0
+    running_oldest = -1
+
+    for t in range(1, generations + 1):
+        size, oldest = schedule[t - 1, 0], schedule[t - 1, 4]
+        generation = np.uint64(t)
+        if t > 1:
+            counts[t - 1] = schedule[t - 1, 3]
+            offsets[t - 1] = offsets[t - 2] + counts[t - 2]
+        sizes = (np.int64(0), np.int64(0))
+        for role in range(2):  # one place for both roles: the compiler then sees each sampler once
+            real = role == 0
+            part = parts[role]
+            _clear(part)
+            count = np.int64(0)
+            drawn = schedule[t - 1, 1] if real else schedule[t - 1, 3]
+            if drawn > 0:
+                group = part if real else batches[t - 1]
+                law = source if real else model
+                kept = pool if keep and (t == 1 or not real) else pool[:0]
+                stream = REAL_DATA if real else SYNTHETIC
+                _write(group, drawn, generation, stream, law, draws, points, moments, kept, offsets[t - 1])
+                if real:
+                    count = drawn
+            if t == 1 and real:
+                counts[0] = count
+                _copy(batches[0], part)
+            reused = schedule[t - 1, 2] if real else schedule[t - 1, 5]
+            if reused == ALL and real:
+                count = _merge(count, part[0], part[1], counts[0], batches[0, 0], batches[0, 1])
+            elif reused == ALL:
+                if oldest != running_oldest:
+                    running = 0
+                    _clear(running_group)
+                for batch in range(t - 1 if oldest == running_oldest else oldest, t):
+                    running = _merge(
+                        running, running_group[0], running_group[1], counts[batch], batches[batch, 0], batches[batch, 1]
+                    )
+                running_oldest = oldest
+                count = running
+                _copy(part, running_group)
+            elif reused > 0:
+                first = np.int64(0) if real else offsets[oldest]
+                available = counts[0] if real else offsets[t - 1] + counts[t - 1] - first
+                _chosen(
+                    pool, first, available, reused, order, generation, replicates, role, k0, k1, moments[0], moments[1]
+                )
+                count = _merge(count, part[0], part[1], reused, moments[0], moments[1])
+            sizes = (count, sizes[1]) if real else (sizes[0], count)
+
+        divisor = float(size - 1) if unbiased else float(size)
+        if not math.isnan(weights[t - 1]):
+            _fit_weighted(model, weights[t - 1], sizes[1], parts[1], sizes[0], parts[0])
+        elif sizes[0] == 0 and oldest == t - 1 and oldest > 0 and schedule[t - 1, 5] == ALL:
+            _fit_last(model, divisor, batches[t - 1], moments)
+        else:
+            _fit_pooled(model, divisor, sizes[1], parts[1], sizes[0], parts[0])
+        _record(out, t, model)
