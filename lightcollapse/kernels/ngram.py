@@ -9,7 +9,6 @@ follow) and an n-gram (its most recent symbol in the context of the older ones).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,7 +189,18 @@ def grow(text, positions, shared, order):
             q = parent[q]
         suffix[g] = q
         types[q] += 1
-    return level, start, parent, child, label, suffix, count, followed, types, deepest
+    first = np.zeros(groups + 1, dtype=np.int32)
+    for h in range(groups):
+        first[h + 1] = first[h] + types[h]
+    follower = np.empty(groups - 2, dtype=np.int32)
+    symbol = np.empty(groups - 2, dtype=np.int32)
+    for g in range(2, groups):
+        q = suffix[g]
+        slot = first[q + 1] - types[q]
+        types[q] -= 1
+        follower[slot] = g
+        symbol[slot] = text[positions[start[g]]]
+    return level, start, parent, child, label, suffix, count, followed, first, follower, symbol, deepest
 
 
 @dataclass(frozen=True)
@@ -209,7 +219,9 @@ class Trie:
     suffix     int32 (G,)         the group without the most recent symbol: the context of the n-gram
     count      int32 (G,)         occurrences of the n-gram
     followed   int32 (G,)         c(h): occurrences of the context that a symbol follows
-    types      int32 (G,)         T(h): distinct symbols that follow
+    first      int32 (G + 1,)     n-grams in context h are follower[first[h]] .. follower[first[h + 1] - 1]
+    follower   int32 (G - 2,)     n-grams, sorted by context and then by most recent symbol
+    symbol     int32 (G - 2,)     their most recent symbols
     deepest    int32 (P + 1,)     deepest group of each position
     """
 
@@ -225,8 +237,15 @@ class Trie:
     suffix: NDArray[np.int32]
     count: NDArray[np.int32]
     followed: NDArray[np.int32]
-    types: NDArray[np.int32]
+    first: NDArray[np.int32]
+    follower: NDArray[np.int32]
+    symbol: NDArray[np.int32]
     deepest: NDArray[np.int32]
+
+    @property
+    def types(self) -> NDArray[np.int32]:
+        """T(h): distinct symbols that follow each context. int32 (G,)"""
+        return np.diff(self.first)
 
     @property
     def groups(self) -> int:
@@ -263,8 +282,9 @@ class Weights:
 class Urns:
     """The same law for drawing: pick an entry of the context's urn uniformly, accept it, or back off.
 
-    urn      uint32 (C, 4)  first entry, entries, chance of staying (in 2^-32, less one), 1 where the next state is exact
-    entry    uint64 (E,)    state after the draw << 32 | symbol drawn (0: the end of a document, drawn again)
+    urn      uint32 (C, 4)  first entry, entries, chance of staying (in 2^-32, less one), 1 for a whole context
+    entry    uint64 (E,)    next state << 32 | symbol drawn (0: the end of a document, drawn again); the next state is
+                            read only where the urn's context is whole
     keep     uint32 (E,)    chance of accepting the entry (in 2^-32, less one)
     A smoothing uses the chance of staying or that of accepting, never both: they share a random word.
     """
@@ -304,11 +324,11 @@ def _occurrences(trie: Trie, states: NDArray[np.int64]) -> tuple[NDArray[np.uint
     urn[:, 1] = np.where(trie.followed[:contexts] > 0, trie.count[:contexts], 0)
     urn[:, 2] = _ALWAYS
     urn[:, 3] = _whole(trie)
-    successor = trie.positions + 1
-    entry = states.astype(np.uint64)[trie.deepest[successor]]
-    entry <<= _S32
-    entry |= trie.text[successor].astype(np.uint64)
-    return urn, entry
+    arrived = states.take(trie.deepest)  # by position: the state there, and the symbol that led to it
+    arrived <<= 32
+    arrived |= trie.text
+    entry = arrived.take(trie.positions + np.int64(1))
+    return urn, entry.view(np.uint64)
 
 
 class WittenBell:
@@ -381,22 +401,17 @@ class KneserNey:
         accept = _chances(1.0 - discount / np.maximum(adjusted, 1))
         urn, entry = _occurrences(trie, states)
         keep = accept[trie.deepest[trie.positions + 1]]
-        # An inner context's urn holds its distinct (symbol before, symbol after), sorted by the n-gram they end.
-        types = np.arange(int(trie.level[min(2, trie.order)]), trie.groups)
-        types = types[trie.parent[types] > 1]
-        packed = (trie.suffix[types].astype(np.uint64) << _S32) | types.astype(np.uint64)
-        packed.sort()
-        types = (packed & MASK32).astype(np.int64)
-        ngram = trie.parent[types]
-        recent = trie.text[trie.positions[trie.start[types]]]
-        ends = np.cumsum(np.bincount(trie.suffix[types], minlength=trie.groups + 1))
+        # An inner context's urn holds its distinct (symbol before, symbol after): the n-grams, one symbol longer, in the
+        # contexts that are its children.
+        pair = trie.follower[trie.first[1] :]
+        ngram = trie.parent[pair]
         inner = np.flatnonzero(urn[:, 3] == 0)
-        first = ends[trie.child[inner] - 1]
-        urn[inner, 0] = len(entry) + first
-        urn[inner, 1] = ends[trie.child[inner + 1] - 1] - first
+        begin = trie.first[trie.child[inner]]
+        urn[inner, 0] = len(entry) + begin - trie.first[1]
+        urn[inner, 1] = trie.first[trie.child[inner + 1]] - begin
         return Urns(
             urn,
-            np.concatenate([entry, (states[ngram].astype(np.uint64) << _S32) | recent.astype(np.uint64)]),
+            np.concatenate([entry, trie.symbol[trie.first[1] :].astype(np.uint64)]),
             np.concatenate([keep, accept[ngram]]),
         )
 
@@ -444,59 +459,53 @@ def probabilities(trie: Trie, weights: Weights) -> NDArray[np.float64]:
 
 
 @kernel
-def find(child, label, group, symbol):
-    """The child of a group with this oldest symbol, or -1. Draws nothing."""
-    low = np.int64(child[group])
-    high = np.int64(child[group + 1])
-    end = high
-    while low < high:
-        middle = (low + high) >> 1
-        if label[middle] < symbol:
-            low = middle + 1
-        else:
-            high = middle
-    if low < end and label[low] == symbol:
-        return low
-    return np.int64(-1)
+def find(first, symbol, context, wanted):
+    """The slot of the n-gram `context wanted`, or -1 where it does not occur. Draws nothing."""
+    low = np.int64(first[context])
+    span = np.int64(first[context + 1]) - low
+    if span == 0:
+        return np.int64(-1)
+    while span > 1:
+        half = span >> 1
+        low += half if symbol[low + half] <= wanted else 0
+        span -= half
+    return low if symbol[low] == wanted else np.int64(-1)
 
 
 @kernel
-def score(text, order, level, child, label, unigram, known, back, out):
-    """Fill out float64 with P(symbol | history) for each symbol of the padded documents, in order. Draws nothing.
-
-    `unigram` int32 (V + 2,) is the group of each symbol, or -1.
-    """
-    before = np.zeros(order + 1, dtype=np.int64)  # groups of the history, level by level
-    now = np.zeros(order + 1, dtype=np.int64)
-    reach = 0
+def score(text, parent, first, follower, symbol, states, known, back, out):
+    """Fill out float64 with P(symbol | history) for each symbol of the padded documents, in order. Draws nothing."""
+    context = np.int64(0)
     written = 0
-    inner = level[order]
     for i in range(text.size - 1):
-        symbol = text[i]
-        depth = 0
-        group = np.int64(unigram[symbol])
-        while group >= 0:
-            depth += 1
-            now[depth] = group
-            if group >= inner or child[group] == child[group + 1]:
-                break
-            group = find(child, label, group, text[i - depth])
-        if symbol != 0:
-            p = known[now[depth]]
-            for k in range(depth, min(reach, order - 1) + 1):
-                p *= back[before[k]]
-            out[written] = p
-            written += 1
-        reach = depth
-        for k in range(1, depth + 1):
-            before[k] = now[k]
+        wanted = text[i]
+        if wanted == 0:
+            context = states[1]
+            continue
+        p = 1.0
+        slot = find(first, symbol, context, wanted)
+        while slot < 0 and context > 0:
+            p *= back[context]
+            context = np.int64(parent[context])
+            slot = find(first, symbol, context, wanted)
+        if slot < 0:
+            p *= back[0] * known[0]
+            context = np.int64(0)
+        else:
+            group = follower[slot]
+            p *= known[group]
+            context = states[group]
+        out[written] = p
+        written += 1
 
 
 # --- Sampling ----------------------------------------------------------------------------------------------------------
 
 
 @kernel
-def write(out, symbols, length, order, alphabet, level, parent, child, label, urn, entry, keep, begin, g, r, stream, k0, k1):
+def write(
+    out, symbols, length, alphabet, parent, first, follower, symbol, states, urn, entry, keep, g, r, stream, k0, k1
+):  # fmt: skip
     """Fill out int32 with padded documents of `length` symbols (the last may be shorter), `symbols` in all.
 
     Lane l writes documents l, l + LANES, ... and draws from stream `stream + (l << 8)`, two words a symbol; what the
@@ -509,18 +518,16 @@ def write(out, symbols, length, order, alphabet, level, parent, child, label, ur
     documents = (symbols + length - 1) // length
     block = _ZERO
     out[0] = 0
-    for first in range(0, documents, LANES):
-        active = min(LANES, documents - first)
-        last = length
-        if first + active == documents:
-            last = symbols - (documents - 1) * length
+    out[out.size - 1] = 0
+    for begin in range(0, documents, LANES):
+        active = min(LANES, documents - begin)
+        last = length if begin + active < documents else symbols - (documents - 1) * length
         for lane in range(active):
-            state[lane] = begin
+            state[lane] = states[1]
+            out[(begin + lane) * (length + 1)] = 0
         for step in range(length):
             if step == last:
                 active -= 1
-                if active == 0:
-                    break
             if step & 1 == 0:
                 for lane in range(LANES):
                     w0, w1, w2, w3 = philox(block, g, r, stream + (np.uint64(lane) << _LANE), k0, k1)
@@ -535,90 +542,53 @@ def write(out, symbols, length, order, alphabet, level, parent, child, label, ur
                 size = np.uint64(urn[h, 1])
                 product = words[row, lane] * size
                 pick[lane] = np.int64(urn[h, 0]) + np.int64(product >> _S32)
-                if (product & MASK32) < size:
-                    pick[lane] = -1  # perhaps an unfair index: settled below, from the start
+                if (product & MASK32) < size and (product & MASK32) < _TWO_32 % size:
+                    pick[lane] = -1  # an index with one word too many: drawn again below
                 elif words[row + 1, lane] > np.uint64(urn[h, 2]):
                     pick[lane] = -2
             for lane in range(active):
                 h = state[lane]
-                at = (first + lane) * (length + 1) + 1 + step
-                if step == length - 1 or step == last - 1:
-                    out[min(at + 1, out.size - 1)] = 0
-                settled = False
-                symbol = np.int64(0)
-                q = np.int64(0)
+                at = (begin + lane) * (length + 1) + 1 + step
+                drawn = np.int64(0)
                 if pick[lane] >= 0:
-                    drawn = entry[pick[lane]]
-                    symbol = np.int64(drawn & MASK32)
-                    if symbol != 0:
-                        if words[row + 1, lane] <= np.uint64(keep[pick[lane]]):
-                            q = np.int64(drawn >> _S32)
-                            settled = True
-                        else:
-                            h = np.int64(parent[h])
+                    drawn = np.int64(entry[pick[lane]] & MASK32)
+                    if drawn != 0 and words[row + 1, lane] > np.uint64(keep[pick[lane]]):
+                        drawn = np.int64(0)
+                        h = np.int64(parent[h])
+                    elif drawn != 0 and urn[h, 3] == 1:
+                        out[at] = drawn
+                        state[lane] = np.int64(entry[pick[lane]] >> _S32)
+                        continue
                 elif pick[lane] == -2:
                     h = np.int64(parent[h])
-                if settled and urn[h, 3] == 1:
-                    out[at] = symbol
-                    state[lane] = q
-                    continue
-                while not settled:
+                while drawn == 0:
                     w0, w1, w2, w3 = philox(spent[lane], g, r, stream + ((_SLOW + np.uint64(lane)) << _LANE), k0, k1)
                     spent[lane] += _ONE
-                    size = np.uint64(alphabet + 1)
-                    if h >= 0:
-                        size = np.uint64(urn[h, 1])
+                    size = np.uint64(urn[h, 1]) if h >= 0 else np.uint64(alphabet + 1)
                     product = w0 * size
                     if (product & MASK32) < size and (product & MASK32) < _TWO_32 % size:
                         continue
                     index = np.int64(product >> _S32)
                     if h < 0:
-                        symbol = index + 1
-                        settled = symbol <= alphabet
-                        if not settled:
-                            h = state[lane]  # the unknown symbol cannot be written: draw anew
-                        q = np.int64(0)
+                        drawn = index + 1
+                        if drawn > alphabet:  # the unknown symbol cannot be written: draw anew
+                            drawn = np.int64(0)
+                            h = state[lane]
                     elif w1 > np.uint64(urn[h, 2]):
                         h = np.int64(parent[h])
                     else:
                         index += np.int64(urn[h, 0])
-                        symbol = np.int64(entry[index] & MASK32)
-                        if symbol != 0:
-                            if w1 <= np.uint64(keep[index]):
-                                q = np.int64(entry[index] >> _S32)
-                                settled = True
-                            else:
-                                h = np.int64(parent[h])
-                out[at] = symbol
-                reach = 0  # level of the context drawn from, plus one
-                while h >= 0 and h >= level[reach]:
-                    reach += 1
-                while q >= level[reach + 1]:
-                    q = np.int64(parent[q])
-                depth = 0
-                while q >= level[depth + 1]:
-                    depth += 1
-                while depth < order - 1:
-                    longer = np.int64(-1)
-                    if child[q] != child[q + 1]:
-                        low = np.int64(child[q])
-                        high = np.int64(child[q + 1])
-                        wanted = out[at - depth]
-                        while low < high:
-                            middle = (low + high) >> 1
-                            if label[middle] < wanted:
-                                low = middle + 1
-                            else:
-                                high = middle
-                        if low < child[q + 1] and label[low] == wanted:
-                            longer = low
-                    if longer < 0:
-                        break
-                    q = longer
-                    depth += 1
-                while urn[q, 1] == 0:
-                    q = np.int64(parent[q])
-                state[lane] = q
+                        drawn = np.int64(entry[index] & MASK32)
+                        if drawn != 0 and w1 > np.uint64(keep[index]):
+                            drawn = np.int64(0)
+                            h = np.int64(parent[h])
+                out[at] = drawn
+                h = state[lane]
+                slot = find(first, symbol, h, drawn)
+                while slot < 0 and h > 0:
+                    h = np.int64(parent[h])
+                    slot = find(first, symbol, h, drawn)
+                state[lane] = states[follower[slot]] if slot >= 0 else 0
 
 
 # --- The model ---------------------------------------------------------------------------------------------------------
@@ -634,31 +604,25 @@ class Model:
         weights = self.smoothing.weights(self.trie)
         self._known = probabilities(self.trie, weights)
         self._back = weights.back
-        self._unigram = np.full(alphabet + 2, -1, dtype=np.int32)
-        first, last = self.trie.level[1:3]
-        self._unigram[self.trie.label[first:last]] = np.arange(first, last)
+        self._states = _states(self.trie)
 
     def log_probabilities(self, text: Symbols) -> NDArray[np.float64]:
         """Log-probability of each symbol given its history, nats, pads left out; -inf for the impossible."""
         trie = self.trie
         out = np.empty(int(np.count_nonzero(text)))
-        score(text, trie.order, trie.level, trie.child, trie.label, self._unigram, self._known, self._back, out)
+        score(
+            text, trie.parent, trie.first, trie.follower, trie.symbol, self._states, self._known, self._back, out
+        )  # fmt: skip
         with np.errstate(divide="ignore"):
             return np.log(out)
 
     def write(self, symbols: int, length: int, generation: int, replicate: int, seed: int) -> Symbols:
         """Padded documents of `length` symbols, `symbols` in all: the draws for training set `generation`."""
         trie = self.trie
-        states = _states(trie)
-        urns = self.smoothing.urns(trie, states)
-        documents = -(-symbols // length)
-        out = np.empty(symbols + documents + 1, dtype=np.int32)
+        urns = self.smoothing.urns(trie, self._states)
+        out = np.empty(symbols + -(-symbols // length) + 1, dtype=np.int32)
         write(
-            out, symbols, length, trie.order, trie.alphabet, trie.level, trie.parent, trie.child, trie.label,
-            urns.urn, urns.entry, urns.keep, int(states[1]), np.uint64(generation), np.uint64(replicate), SYNTHETIC,
-            *key(seed),
+            out, symbols, length, trie.alphabet, trie.parent, trie.first, trie.follower, trie.symbol, self._states,
+            urns.urn, urns.entry, urns.keep, np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
         )  # fmt: skip
         return out
-
-
-Smoothing = Callable[[Trie], Weights]
