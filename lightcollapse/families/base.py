@@ -1,0 +1,104 @@
+"""What every family answers: which cards it can execute, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightcollapse.errors import CardError
+from lightcollapse.part import Part
+from lightcollapse.schedule import ALL, COLUMNS, Schedule
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a block of replicates measured.
+
+    Attributes:
+        metrics: name -> float64 (replicates, generations + 1).
+        excerpts: a few words that each generation of the first replicate wrote, source first; empty where none.
+    """
+
+    metrics: dict[str, NDArray[np.float64]]
+    excerpts: tuple[str, ...] = ()
+
+
+class Simulation(Protocol):
+    """A card made ready to run. `run_block` is called from several threads at once and releases the GIL."""
+
+    block_size: int
+
+    def run_block(self, replicates: NDArray[np.uint64]) -> Block:
+        """Run these replicates, uint64 (replicates,), through all generations."""
+        ...
+
+
+class Family(Part, frozen=True):
+    """What is fitted and sampled: one part of a card.
+
+    Attributes:
+        kind: the family's name on a card.
+        metrics: names of what it measures of each model, in the order of tables.
+        columns: columns of the recipe that it can execute.
+        absorbed_at: metric and value at which a chain is absorbed: it can never change again under replace.
+    """
+
+    kind: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    columns: ClassVar[frozenset[str]] = frozenset(COLUMNS)
+    absorbed_at: ClassVar[tuple[str, float]]
+
+    def check(self, source: Any, schedule: Schedule) -> None:
+        """Raise CardError where this family cannot be fitted to that source under that schedule."""
+        refuse_columns(self, schedule)
+
+    def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
+        """Read and precompute what all replicates share."""
+        raise NotImplementedError
+
+
+def used_columns(schedule: Schedule) -> set[str]:
+    """Columns of the recipe that the schedule asks for."""
+    rows = schedule[1:]
+    used = {name for name in ("fresh", "anchor") if np.any(rows[name] != 0)}
+    if np.any((rows["take"] != ALL) & (rows["take"] != 0)):
+        used.add("take")
+    if np.any(rows["oldest"] < np.arange(1, len(rows) + 1)):
+        used.add("oldest")
+    if np.any(~np.isnan(rows["weight"])):
+        used.add("weight")
+    return used
+
+
+def refuse_columns(family: Family, schedule: Schedule) -> None:
+    """Raise CardError where the schedule uses a column that the family cannot execute."""
+    missing = used_columns(schedule) - family.columns
+    if missing:
+        raise CardError(
+            f"family {family.kind} cannot execute the recipe column {sorted(missing)[0]!r} that this regime asks for; "
+            f"it executes {', '.join(sorted(family.columns))}"
+        )
+
+
+def refuse_source(family: Family, source: Any, accepted: str) -> CardError:
+    """The error for a source that the family cannot be fitted to."""
+    return CardError(f"family {family.kind} needs {accepted}, got source {source.kind}")
+
+
+def integer_columns(schedule: Schedule) -> NDArray[np.int64]:
+    """The integer columns of a schedule as kernels read them: int64 (generations, 6), C-contiguous."""
+    names = ("size", "fresh", "anchor", "sample", "oldest", "take")
+    return np.ascontiguousarray(np.stack([schedule[name] for name in names], axis=1), dtype=np.int64)
+
+
+def weights(schedule: Schedule) -> NDArray[np.float64]:
+    """Weight of the real part in each fit, float64 (generations,), C-contiguous; NaN where pooled."""
+    return np.ascontiguousarray(schedule["weight"], dtype=np.float64)
+
+
+def needs_points(schedule: Schedule) -> bool:
+    """Whether some training set takes only a part of a pool of points."""
+    return bool(np.any(schedule["take"] > 0) or np.any(schedule["anchor"] > 0))

@@ -1,0 +1,205 @@
+"""The categorical recursion, its loop over generations inside: one replicate at a time, counts as the only state."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lightcollapse.compiler import kernel
+from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hypergeometric, uniforms
+from lightcollapse.schedule import ALL
+
+_LANE_SHIFT = np.uint64(8)
+
+
+@kernel
+def _draw_counts(counts, mass, tail, size, stream, generation, replicate, k0, k1):
+    """Fill `counts` with a multinomial sample of `size` by conditional binomials: exact, one draw a symbol.
+
+    mass: float64 (symbols,), unnormalised; tail: float64 (symbols,), the sum of `mass` from that symbol on.
+    """
+    block = np.uint64(0)
+    left = size
+    for symbol in range(len(mass)):
+        if left == 0 or mass[symbol] == 0.0:
+            counts[symbol] = 0
+            continue
+        counts[symbol], block = binomial(left, mass[symbol] / tail[symbol], block, generation, replicate, stream, k0, k1)
+        left -= counts[symbol]
+
+
+@kernel
+def _draw_points(counts, mass, tail, size, stream, generation, replicate, k0, k1):
+    """The same, each point drawn by itself through the inverse of the distribution function."""
+    symbols = len(mass)
+    for symbol in range(symbols):
+        counts[symbol] = 0
+    total = tail[0]
+    spare = 0.0
+    for i in range(size):
+        if i % 2 == 0:
+            u, spare = uniforms(np.uint64(i // 2), generation, replicate, stream, k0, k1)
+        else:
+            u = spare
+        above = u * total  # the symbol is the last one whose tail is at least this
+        low, high = 0, symbols - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if tail[middle] >= above:
+                low = middle
+            else:
+                high = middle - 1
+        while mass[low] == 0.0:  # a tie at a symbol of no mass
+            low -= 1
+        counts[low] += 1
+
+
+@kernel
+def _take(chosen, pool, available, size, role, generation, replicate, k0, k1):
+    """Add to `chosen` a sample of `size` of the `available` points counted in `pool`, without replacement."""
+    block = np.uint64(0)
+    left = size
+    rest = available
+    stream = POOL | (np.uint64(role) << _LANE_SHIFT)
+    for symbol in range(len(pool)):
+        if left == 0:
+            break
+        rest -= pool[symbol]
+        count, block = hypergeometric(pool[symbol], rest, left, block, generation, replicate, stream, k0, k1)
+        chosen[symbol] += count
+        left -= count
+
+
+@kernel
+def _write(counts, size, mass, tail, points, stream, generation, replicate, k0, k1):
+    """Draw `size` symbols with the given masses, by points or by counts."""
+    total = 0.0
+    for symbol in range(len(mass) - 1, -1, -1):
+        total += mass[symbol]
+        tail[symbol] = total
+    if points:
+        _draw_points(counts, mass, tail, size, stream, generation, replicate, k0, k1)
+    else:
+        _draw_counts(counts, mass, tail, size, stream, generation, replicate, k0, k1)
+
+
+@kernel
+def measure(probabilities, source, order, rare, out, t):
+    """Fill out[:, t] with heterozygosity, entropy, support, tail mass, total variation, KL(model || source) and
+    KL(source || model), in nats; `order` lists the symbols, the `rare` rarest of the source first. Draws nothing.
+    """
+    squares = 0.0
+    entropy = 0.0
+    support = 0
+    distance = 0.0
+    forward = 0.0
+    reverse = 0.0
+    for symbol in range(len(source)):
+        p = probabilities[symbol]
+        s = source[symbol]
+        squares += p * p
+        distance += abs(p - s)
+        if p > 0.0:
+            support += 1
+            entropy -= p * math.log(p)
+            forward += p * math.log(p / s) if s > 0.0 else np.inf
+        if s > 0.0:
+            reverse += s * math.log(s / p) if p > 0.0 else np.inf
+    tail_mass = 0.0
+    for i in range(rare):
+        tail_mass += probabilities[order[i]]
+    out[0, t] = 1.0 - squares if support > 1 else 0.0
+    out[1, t] = entropy
+    out[2, t] = support
+    out[3, t] = tail_mass
+    out[4, t] = 0.5 * distance
+    out[5, t] = forward
+    out[6, t] = reverse
+
+
+@kernel
+def recursion(schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out):
+    """Run one replicate through all generations.
+
+    Args:
+        schedule: int64 (generations, 6), the integer columns of the recipe in order (size .. take).
+        weights: float64 (generations,), weight of the real part in the fit, NaN where pooled.
+        smoothing: float64, added to every count in the fit.
+        points: True draws every point, False counts.
+        source: float64 (symbols,), the law of real data.
+        order, rare: int64 (symbols,) and int64, see `measure`.
+        replicate, k0, k1: uint64.
+        out: float64 (7, generations + 1), filled by `measure`.
+    """
+    generations = len(schedule)
+    symbols = len(source)
+    window = 1  # batches of the pool that must be kept apart, because they leave it again
+    for t in range(2, generations + 1):
+        if t < generations and schedule[t, 4] > schedule[t - 1, 4]:
+            window = max(window, t - schedule[t - 1, 4])
+    batches = np.zeros((window + 1, symbols), np.int64)
+    first = np.zeros(symbols, np.int64)
+    pool = np.zeros(symbols, np.int64)
+    available = np.int64(0)
+    sizes = np.zeros(generations + 1, np.int64)
+    parts = np.zeros((2, symbols), np.int64)  # real and synthetic counts of a training set
+    model = source.copy()
+    tail = np.empty(symbols)
+    left = np.int64(0)
+    measure(model, source, order, rare, out, 0)
+
+    for t in range(1, generations + 1):
+        generation = np.uint64(t)
+        oldest = schedule[t - 1, 4]
+        totals = (np.int64(0), np.int64(0))
+        for role in range(2):  # one place for both roles: the compiler then sees each sampler once
+            real = role == 0
+            part = parts[role]
+            drawn = schedule[t - 1, 1] if real else schedule[t - 1, 3]
+            counts = part if real else batches[(t - 1) % len(batches)]
+            for symbol in range(symbols):
+                counts[symbol] = 0
+            if drawn > 0:
+                stream = REAL_DATA if real else SYNTHETIC
+                _write(counts, drawn, source if real else model, tail, points, stream, generation, replicate, k0, k1)
+            if real and t == 1:
+                sizes[0] = drawn
+                available = drawn
+                for symbol in range(symbols):
+                    first[symbol] = counts[symbol]
+                    pool[symbol] = counts[symbol]
+            if not real:
+                for symbol in range(symbols):
+                    part[symbol] = 0
+                if t > 1:
+                    sizes[t - 1] = drawn
+                    available += drawn
+                    for symbol in range(symbols):
+                        pool[symbol] += counts[symbol]
+                    while left < oldest:
+                        available -= sizes[left]
+                        for symbol in range(symbols):
+                            gone = first[symbol] if left == 0 else batches[left % len(batches), symbol]
+                            pool[symbol] -= gone
+                        left += 1
+            reused = schedule[t - 1, 2] if real else schedule[t - 1, 5]
+            urn = first if real else pool
+            held = sizes[0] if real else available
+            if reused == ALL:
+                for symbol in range(symbols):
+                    part[symbol] += urn[symbol]
+                reused = held
+            elif reused > 0:
+                _take(part, urn, held, reused, role, generation, replicate, k0, k1)
+            total = reused + (drawn if real else 0)
+            totals = (total, totals[1]) if real else (totals[0], total)
+        weight = weights[t - 1]
+        pooled = math.isnan(weight)
+        size = totals[0] + totals[1] + smoothing * symbols
+        for symbol in range(symbols):
+            if pooled:
+                model[symbol] = (parts[0, symbol] + parts[1, symbol] + smoothing) / size
+            else:
+                model[symbol] = weight * parts[0, symbol] / totals[0] + (1.0 - weight) * parts[1, symbol] / totals[1]
+        measure(model, source, order, rare, out, t)

@@ -1,0 +1,153 @@
+"""run(): a card to a record, blocks of replicates on threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightcollapse.errors import CardError, require
+from lightcollapse.families import Block, Family
+from lightcollapse.record import NEVER, Record
+from lightcollapse.scenario import Scenario
+
+_LARGEST_REPLICATE = 2**32
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted; `record` holds the replicates that were done, or None."""
+
+    def __init__(self, record: Record | None, asked: int) -> None:
+        super().__init__(f"interrupted after {0 if record is None else len(record.replicates)} of {asked} replicates")
+        self.record = record
+
+
+def draw_seed() -> int:
+    """A seed from the system's entropy, short enough to type."""
+    return secrets.randbits(32)
+
+
+def run(
+    scenario: Scenario,
+    seed: int | None = None,
+    replicates: int | Iterable[int] = 100,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int | None = None,
+) -> Record:
+    """Simulate a card.
+
+    Args:
+        scenario: the card.
+        seed: a whole number in [0, 2^64); None draws one, which the record keeps.
+        replicates: how many independent chains, or which (a range, or numbers below 2^32).
+        progress: called with (replicates done, replicates in all) after each block.
+        jobs: threads; None takes every core. The numbers do not depend on it.
+
+    Returns:
+        The record. Replicate r has the same bits whichever others run beside it.
+
+    Raises:
+        CardError: an argument breaks a rule. DataError: the corpus cannot be read.
+        Interrupted: Ctrl-C; what was done is on the exception.
+    """
+    seed = _seed(seed)
+    numbers = _replicates(replicates)
+    threads = jobs if jobs is not None else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    threads = threads if threads is not None else os.cpu_count() or 1
+    require(threads >= 1, "jobs must be at least 1", jobs)
+    card = scenario.resolved(seed)
+    simulation = card.family.prepare(card.source, card.schedule(), seed)
+    size = max(1, min(simulation.block_size, -(-len(numbers) // threads)))
+    starts = range(0, len(numbers), size)
+    if progress is not None:
+        progress(0, len(numbers))
+    done: dict[int, Block] = {}
+    count = 0
+    with ThreadPoolExecutor(threads) as pool:
+        futures: dict[Future[Block], int] = {
+            pool.submit(simulation.run_block, numbers[start : start + size]): start for start in starts
+        }
+        try:
+            for future in as_completed(futures):
+                start = futures[future]
+                done[start] = future.result()
+                count += len(numbers[start : start + size])
+                if progress is not None:
+                    progress(count, len(numbers))
+        except BaseException as error:
+            pool.shutdown(wait=True, cancel_futures=True)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            done |= {futures[f]: f.result() for f in futures if f.done() and not f.cancelled() and not f.exception()}
+            raise Interrupted(_join(card, seed, numbers, size, done) if done else None, len(numbers)) from None
+    return _join(card, seed, numbers, size, done)
+
+
+def _join(
+    card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, done: dict[int, Block]
+) -> Record:
+    """One record from the blocks that were done, in the order of the replicates."""
+    starts = sorted(done)
+    metrics = {
+        name: np.concatenate([done[start].metrics[name] for start in starts]) for name in done[starts[0]].metrics
+    }
+    return Record(
+        scenario=card,
+        seed=seed,
+        replicates=np.concatenate([numbers[start : start + size] for start in starts]),
+        metrics=metrics,
+        absorbed=_absorbed(card.family, metrics),
+        excerpts=done[starts[0]].excerpts,
+        provenance=_provenance() | card.source.provenance(),
+    )
+
+
+def _absorbed(family: Family, metrics: dict[str, NDArray[np.float64]]) -> NDArray[np.int64]:
+    """First generation at which each chain reached the family's absorbing value, int64 (replicates,)."""
+    name, value = family.absorbed_at
+    reached = metrics[name] == value
+    return np.where(reached.any(axis=1), reached.argmax(axis=1), NEVER).astype(np.int64)
+
+
+def _seed(seed: int | None) -> int:
+    """A seed in [0, 2^64), drawn where none is given."""
+    if seed is None:
+        return draw_seed()
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise CardError(f"seed must be a whole number, got {seed!r}")
+    require(0 <= seed < 2**64, "seed must lie in [0, 2^64)", int(seed))
+    return int(seed)
+
+
+def _replicates(replicates: int | Iterable[int]) -> NDArray[np.uint64]:
+    """Numbers of the replicates to run, uint64 (replicates,)."""
+    if isinstance(replicates, int | np.integer) and not isinstance(replicates, bool):
+        require(replicates >= 1, "replicates must be at least 1", int(replicates))
+        require(replicates <= _LARGEST_REPLICATE, f"replicates must be at most {_LARGEST_REPLICATE}", int(replicates))
+        return np.arange(replicates, dtype=np.uint64)
+    try:
+        numbers = [int(number) for number in replicates]  # type: ignore[union-attr]
+    except (TypeError, ValueError):
+        raise CardError(f"replicates must be a number or a range of numbers, got {replicates!r}") from None
+    require(len(numbers) >= 1, "replicates must name at least one replicate", numbers)
+    for number in (min(numbers), max(numbers)):
+        require(0 <= number < _LARGEST_REPLICATE, "a replicate must lie in [0, 2^32)", number)
+    return np.array(numbers, dtype=np.uint64)
+
+
+def _provenance() -> dict[str, str]:
+    """Versions that decide the last digits; no host, user or path."""
+    packages = ("lightcollapse", "numpy", "numba", "scipy")
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "platform": sys.platform,
+        **{package: version(package) for package in packages},
+    }

@@ -1,0 +1,137 @@
+"""Record: what a run measured, with everything needed to repeat it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightcollapse.errors import DataError, LightcollapseError
+from lightcollapse.scenario import Scenario
+
+_SCHEMA = "lightcollapse/record/1"
+NEVER = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """The kernels' testimony about one card.
+
+    Attributes:
+        scenario: the card, its sample size written out.
+        seed: the seed, in [0, 2^64).
+        replicates: uint64 (replicates,), which replicates of that seed were run.
+        metrics: name -> float64 (replicates, generations + 1); column 0 is the source's own value.
+        absorbed: int64 (replicates,), generation at which a chain could not change any more, -1 where it never came.
+        excerpts: a few words that each generation of the first replicate wrote (text only).
+        provenance: versions and input hashes.
+    """
+
+    scenario: Scenario
+    seed: int
+    replicates: NDArray[np.uint64]
+    metrics: dict[str, NDArray[np.float64]]
+    absorbed: NDArray[np.int64]
+    excerpts: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Same card, seed and replicates, and the same bits in every metric. Provenance does not count."""
+        if not isinstance(other, Record):
+            return NotImplemented
+        return (
+            self.scenario == other.scenario
+            and self.seed == other.seed
+            and np.array_equal(self.replicates, other.replicates)
+            and self.metrics.keys() == other.metrics.keys()
+            and all(
+                array.shape == other.metrics[name].shape and array.tobytes() == other.metrics[name].tobytes()
+                for name, array in self.metrics.items()
+            )
+            and np.array_equal(self.absorbed, other.absorbed)
+            and self.excerpts == other.excerpts
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the record as .npz without pickle; a file of that name is replaced at once or not at all.
+
+        Returns the path written. Raises LightcollapseError where it cannot be written.
+        """
+        target = Path(path)
+        header = {
+            "schema": _SCHEMA,
+            "scenario": self.scenario.to_dict(),
+            "seed": self.seed,
+            "metrics": list(self.metrics),
+            "excerpts": list(self.excerpts),
+            "provenance": self.provenance,
+        }
+        arrays = {f"metric_{name}": values for name, values in self.metrics.items()}
+        with replacing(target) as temporary, open(temporary, "wb") as stream:
+            np.savez_compressed(
+                stream,
+                allow_pickle=False,
+                header=np.array(json.dumps(header, ensure_ascii=False)),
+                replicates=self.replicates,
+                absorbed=self.absorbed,
+                **arrays,
+            )
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Record:
+        """Read a record that `save` wrote. Raises DataError where the file is none."""
+        try:
+            with np.load(Path(path), allow_pickle=False) as stored:
+                header = json.loads(str(stored["header"][()]))
+                if header.get("schema") != _SCHEMA:
+                    raise DataError(f"{path}: schema must be {_SCHEMA}, got {header.get('schema')!r}")
+                return cls(
+                    scenario=Scenario.from_dict(header["scenario"]),
+                    seed=int(header["seed"]),
+                    replicates=stored["replicates"],
+                    metrics={name: stored[f"metric_{name}"] for name in header["metrics"]},
+                    absorbed=stored["absorbed"],
+                    excerpts=tuple(header["excerpts"]),
+                    provenance=header["provenance"],
+                )
+        except FileNotFoundError:
+            raise DataError(f"no such record: {path}") from None
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            if isinstance(error, LightcollapseError):
+                raise
+            raise DataError(f"{path} is not a record of lightcollapse, or it is damaged: {error}") from None
+
+
+class replacing:  # noqa: N801 - a context manager, named like one
+    """Context manager: a temporary path beside `target` that takes its place when the block ends without error."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> Path:
+        try:
+            handle, name = tempfile.mkstemp(dir=self.target.parent, prefix=".", suffix=self.target.suffix)
+        except OSError as error:
+            raise LightcollapseError(f"cannot write {self.target}: {error.strerror}") from None
+        os.close(handle)
+        self.temporary = Path(name)
+        return self.temporary
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is None:
+            umask = os.umask(0)
+            os.umask(umask)
+            self.temporary.chmod(0o666 & ~umask)
+            os.replace(self.temporary, self.target)
+        else:
+            self.temporary.unlink(missing_ok=True)
