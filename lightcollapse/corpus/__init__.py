@@ -1,0 +1,11 @@
+"""Human text: reading it, cutting it into documents and symbols, and parting it into training and held-out text."""
+
+from __future__ import annotations
+
+from lightcollapse.corpus.human import Human, part
+from lightcollapse.corpus.padding import pad, runs
+from lightcollapse.corpus.reading import Corpus, read, stat
+from lightcollapse.corpus.shuffle import permutation
+from lightcollapse.corpus.units import UNITS
+
+__all__ = ["UNITS", "Corpus", "Human", "pad", "part", "permutation", "read", "runs", "stat"]

@@ -1,0 +1,37 @@
+"""Random orders of documents, from the same counter-based generator as the kernels, written out in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+
+_MASK = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_STEPS = (0x9E3779B9, 0xBB67AE85)
+
+
+def philox(draws: Words, generation: int, replicate: int, stream: int, seed: int) -> tuple[Words, Words, Words, Words]:
+    """Philox4x32-10 at counters (draws, generation, replicate, stream): four words of 32 bits for each draw.
+
+    Source: Salmon, Moraes, Dror and Shaw 2011.
+    """
+    x0 = draws.astype(np.uint64)
+    x1, x2, x3 = (np.full_like(x0, value) for value in (generation, replicate, stream))
+    for turn in range(10):
+        k0, k1 = (
+            np.uint64((part + turn * step) & 0xFFFFFFFF)
+            for part, step in zip((seed & 0xFFFFFFFF, seed >> 32), _STEPS, strict=True)
+        )
+        p0, p1 = _MULTIPLIERS[0] * x0, _MULTIPLIERS[1] * x2
+        x0, x1, x2, x3 = (p1 >> _HALF) ^ x1 ^ k0, p1 & _MASK, (p0 >> _HALF) ^ x3 ^ k1, p0 & _MASK
+    return x0, x1, x2, x3
+
+
+def permutation(size: int, generation: int, replicate: int, stream: int, seed: int) -> NDArray[np.int64]:
+    """A random order of 0 .. size - 1, int64 (size,): the order of `size` random 64-bit keys."""
+    w0, w1, w2, w3 = philox(np.arange((size + 1) // 2, dtype=np.uint64), generation, replicate, stream, seed)
+    keys = np.stack([(w0 << _HALF) | w1, (w2 << _HALF) | w3], axis=1).reshape(-1)[:size]
+    return np.argsort(keys, kind="stable").astype(np.int64)

@@ -1,0 +1,270 @@
+"""n-gram language models of characters, bytes or words."""
+
+from __future__ import annotations
+
+import functools
+import math
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightcollapse.corpus import Human, padding, permutation
+from lightcollapse.errors import CardError, DataError, nearest, require
+from lightcollapse.families.base import Block, Family, Simulation, refuse_columns, refuse_source
+from lightcollapse.schedule import ALL, REAL, Schedule
+from lightcollapse.sources.text import Text
+
+if TYPE_CHECKING:
+    from lightcollapse.kernels.counting import Lexicon
+    from lightcollapse.kernels.ngram import Model
+
+_SMOOTHINGS = ("kneser-ney", "ml", "witten-bell")  # as in kernels.ngram, which a card must not import
+_REAL_DATA, _POOL = 0, 2  # streams of the generator
+_ANCHOR = 1 << 8  # lane of the first that picks re-used real documents
+_EXCERPT = 66  # characters
+
+
+class NGram(Family, frozen=True):
+    """A language model that predicts each symbol from the n - 1 before it in the document.
+
+    Model t is fitted on the documents of training set t and writes documents of the source's `document_length`. Model 0,
+    the source, is the model fitted on all of the training part. The text metrics of generation t are those of text that
+    model t wrote, as many symbols as training set 1 holds; those of generation 0 are training set 1's own.
+
+    - perplexity: exp of the mean negative log-likelihood per symbol of the held-out text
+    - rare_perplexity: the same over the symbols inside rare words
+    - distinct_1 .. distinct_4: distinct n-grams within documents; support: distinct symbols
+    - ngram_entropy: plug-in entropy of the 4-grams, nats
+    - vocabulary: word types of the training part that occur
+    - kl_source_model: mean log-likelihood ratio of model 0 to model t per symbol of held-out text, nats; symbols that
+      model 0 holds impossible are left out
+    - kl_model_source: the same of model t to model 0 on text that model t wrote, as many symbols as are held out but at
+      most as many as training set 1 holds
+
+    Symbols that the training part lacks share one unknown slot: the uniform law under the unigrams gives each of the V
+    symbols and that slot 1 / (V + 1). Models never write it: what they write follows their law given known symbols.
+
+    Args:
+        order: n, the symbols of the longest n-gram, 1 to 16.
+        unit: what a symbol is; None takes the source's, and another than the source's is refused.
+        smoothing: "witten-bell" or "kneser-ney", both interpolated, or "ml", which holds the unseen impossible.
+    """
+
+    kind: ClassVar[str] = "ngram"
+    metrics: ClassVar[tuple[str, ...]] = (
+        "perplexity",
+        "rare_perplexity",
+        "distinct_1",
+        "distinct_2",
+        "distinct_3",
+        "distinct_4",
+        "ngram_entropy",
+        "support",
+        "vocabulary",
+        "kl_model_source",
+        "kl_source_model",
+    )
+    columns: ClassVar[frozenset[str]] = frozenset({"fresh", "anchor", "oldest", "take"})
+    absorbed_at: ClassVar[tuple[str, float]] = ("support", 1.0)
+    order: int = 5
+    unit: str | None = None
+    smoothing: str = "witten-bell"
+
+    def __post_init__(self) -> None:
+        require(1 <= self.order <= 16, "order must lie in 1..16", self.order)
+        if self.smoothing not in _SMOOTHINGS:
+            raise CardError(f"unknown smoothing {self.smoothing!r}; {nearest(self.smoothing, _SMOOTHINGS)}")
+
+    def check(self, source: Any, schedule: Schedule) -> None:
+        if not isinstance(source, Text):
+            raise refuse_source(self, source, "a text source")
+        refuse_columns(self, schedule)
+        if self.unit is not None and self.unit != source.unit:
+            raise CardError(
+                f"the unit of family ngram must be the source's, {source.unit!r}, got {self.unit!r}; set it on the source"
+            )
+        smallest = int(schedule["size"].min())
+        require(smallest >= self.order, f"sample_size must be at least the order, {self.order} symbols", smallest)
+        corpus = source.corpus()
+        if source.unit == "chars" and sum(map(len, corpus.documents)) < self.order:
+            raise DataError(f"{corpus.name!r} is shorter than the order, {self.order} symbols; give a longer text")
+
+    def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
+        return NGramSimulation(self, source, schedule, seed)
+
+
+@dataclass(frozen=True)
+class NGramSimulation:
+    """An n-gram card made ready to run: the human text, the human model and its scores, shared by all replicates."""
+
+    family: NGram
+    source: Text
+    schedule: Schedule
+    seed: int
+    block_size: int = 1
+
+    def __post_init__(self) -> None:
+        from lightcollapse.kernels import ngram
+
+        ngram.SMOOTHINGS[self.family.smoothing]
+        human = self.human
+        if human.size < self.family.order:
+            raise DataError(
+                f"{human.name!r} is too short: {human.size} symbols to learn from, fewer than the order, {self.family.order}"
+            )
+        for name, size in (("sample_size", self.schedule["size"][0]), ("fresh", self.schedule["fresh"].max())):
+            if size > human.size:
+                raise CardError(
+                    f"{name} must be at most the training part of {human.name!r}, {human.size} symbols, got {int(size)}; "
+                    "give a smaller sample_size or a longer text"
+                )
+        if not human.rare.any():
+            raise DataError(
+                f"no rare word of the training part of {human.name!r} occurs in its held-out part, so that there is no "
+                "rare-word perplexity; raise held_out or rare_share, or give a longer text"
+            )
+        self.human_model, self.human_scores, self.lexicon, self.source_texts  # noqa: B018  (once, not in each thread)
+
+    @functools.cached_property
+    def human(self) -> Human:
+        return self.source.human(self.seed)
+
+    @functools.cached_property
+    def human_model(self) -> Model:
+        return self.fit(self.human.training)
+
+    @functools.cached_property
+    def human_scores(self) -> NDArray[np.float64]:
+        """Log-probabilities of the held-out symbols under the human model."""
+        return self.human_model.log_probabilities(self.human.held_out)
+
+    @functools.cached_property
+    def lexicon(self) -> Lexicon:
+        from lightcollapse.kernels.counting import Lexicon
+
+        return Lexicon(map(self.human.identify, self.human.words), self.human.alphabet)
+
+    @functools.cached_property
+    def source_texts(self) -> dict[str, float]:
+        """Text metrics of the whole training part."""
+        return self.measure_text(self.human.training)
+
+    def fit(self, text: padding.Symbols) -> Model:
+        from lightcollapse.kernels.ngram import Model
+
+        return Model(text, self.family.order, self.human.alphabet, self.family.smoothing)
+
+    def run_block(self, replicates: NDArray[np.uint64]) -> Block:
+        metrics = {name: np.empty((len(replicates), len(self.schedule) + 1)) for name in self.family.metrics}
+        excerpts: tuple[str, ...] = ()
+        for row, replicate in enumerate(replicates):
+            generations, wrote = self.run_replicate(int(replicate))
+            excerpts = excerpts or wrote
+            for generation, values in enumerate(generations):
+                for name, value in values.items():
+                    metrics[name][row, generation] = value
+        return Block(metrics, excerpts)
+
+    def run_replicate(self, replicate: int) -> tuple[list[dict[str, float]], tuple[str, ...]]:
+        """The metrics of generations 0 .. T of one replicate, and an excerpt of each."""
+        first = self.real(int(self.schedule["size"][0]), 1, replicate)
+        batches = [first]
+        whole = first is self.human.training
+        texts = self.source_texts if whole else self.measure_text(first)
+        rows = [texts | self.measure_model(self.human_model, first)]
+        excerpts = [self.excerpt(first)]
+        training = first
+        for t in range(1, len(self.schedule) + 1):
+            model = self.human_model if t == 1 and whole else self.fit(training)
+            wanted = int(self.schedule["sample"][t]) if t < len(self.schedule) else 0
+            wrote = model.write(max(padding.size(first), wanted), self.source.document_length, t + 1, replicate, self.seed)
+            shown = padding.head(wrote, padding.size(first))
+            rows.append(self.measure_text(shown) | self.measure_model(model, shown))
+            excerpts.append(self.excerpt(shown))
+            if t < len(self.schedule):
+                batches.append(padding.head(wrote, wanted))
+                training = self.gather(t + 1, batches, replicate)
+        return rows, tuple(excerpts)
+
+    def real(self, symbols: int, generation: int, replicate: int) -> padding.Symbols:
+        """Real documents drawn without replacement, cut to this many symbols; the training part where that is all."""
+        if symbols == self.human.size:
+            return self.human.training
+        return self.draw(self.human.training, symbols, generation, replicate, _REAL_DATA)
+
+    def draw(
+        self, text: padding.Symbols, symbols: int, generation: int, replicate: int, stream: int
+    ) -> padding.Symbols:
+        """Documents in random order until they hold this many symbols, or all that there are."""
+        if symbols in (ALL, padding.size(text)):
+            return text
+        documents = len(padding.runs(text)[0])
+        return padding.take(text, permutation(documents, generation, replicate, stream, self.seed), symbols)
+
+    def gather(self, generation: int, batches: list[padding.Symbols], replicate: int) -> padding.Symbols:
+        """Training set `generation`: what its row of the schedule asks for."""
+        row = self.schedule[generation - 1]
+        parts = []
+        if row["fresh"]:
+            parts.append(self.real(int(row["fresh"]), generation, replicate))
+        if row["anchor"]:
+            parts.append(self.draw(batches[REAL], int(row["anchor"]), generation, replicate, _REAL_DATA | _ANCHOR))
+        if row["take"] and row["oldest"] < generation:
+            pool = padding.join(batches[int(row["oldest"]) : generation])
+            parts.append(self.draw(pool, int(row["take"]), generation, replicate, _POOL))
+        return padding.join(parts)
+
+    def measure_text(self, text: padding.Symbols) -> dict[str, float]:
+        """Metrics of text alone."""
+        from lightcollapse.kernels.counting import count_ngrams
+
+        distinct, entropy = count_ngrams(text, self.human.alphabet)
+        return {
+            **{f"distinct_{n}": float(count) for n, count in enumerate(distinct, start=1)},
+            "ngram_entropy": entropy,
+            "support": float(distinct[0]),
+            "vocabulary": float(self.lexicon.count(text)),
+        }
+
+    def measure_model(self, model: Model, wrote: padding.Symbols) -> dict[str, float]:
+        """Metrics of a model: on the held-out text, and on what it wrote."""
+        if model is self.human_model:
+            scores, forward, backward = self.human_scores, 0.0, 0.0
+        else:
+            scores = model.log_probabilities(self.human.held_out)
+            possible = self.human_scores > -math.inf
+            forward = float(np.mean(self.human_scores[possible] - scores[possible])) if possible.any() else 0.0
+            sample = padding.head(wrote, len(scores))
+            own, other = model.log_probabilities(sample), self.human_model.log_probabilities(sample)
+            backward = float(np.mean(own - other))
+        return {
+            "perplexity": _perplexity(scores),
+            "rare_perplexity": _perplexity(scores[self.human.rare]),
+            "kl_model_source": backward,
+            "kl_source_model": forward,
+        }
+
+    def excerpt(self, text: padding.Symbols) -> str:
+        """A few words from the first document."""
+        begin, length = padding.runs(text)
+        return excerpt(self.human.decode(text[begin[0] : begin[0] + min(int(length[0]), 4 * _EXCERPT)]))
+
+
+def _perplexity(scores: NDArray[np.float64]) -> float:
+    return float(np.exp(-np.mean(scores)))
+
+
+def excerpt(text: str) -> str:
+    """At most 66 characters of whole words from the second on; white space and control characters become one space."""
+    plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    words = plain.split()
+    words = words[1:] or words
+    out = words[0][:_EXCERPT] if words else ""
+    for word in words[1:]:
+        if len(out) + 1 + len(word) > _EXCERPT:
+            break
+        out += " " + word
+    return out

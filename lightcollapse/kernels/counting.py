@@ -1,0 +1,99 @@
+"""Counting n-grams and words in text: exact, by sorting and by walking, without a hash."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightcollapse.compiler import kernel
+from lightcollapse.kernels.ngram import Symbols, find, sort_histories
+
+LONGEST = 4  # n-grams of 1 .. LONGEST symbols are counted
+
+
+def count_ngrams(text: Symbols, alphabet: int, key_bits: int = 63) -> tuple[NDArray[np.int64], float]:
+    """Distinct n-grams within the padded documents, and the entropy of the longest ones.
+
+    Symbols lie in 1..alphabet + 1. Returns int64 (4,), entry n - 1 for n-grams, and the plug-in entropy of the 4-grams
+    in nats: that of their relative frequencies, 0 where there are none.
+    """
+    positions, shared = sort_histories(text, LONGEST, alphabet + 2, key_bits)
+    inside = text[:-1] != 0
+    reach = inside.astype(np.uint8)  # symbols of the n-grams that end here, up to LONGEST
+    unbroken = inside.copy()
+    for back in range(1, LONGEST):
+        unbroken[back:] &= inside[:-back]
+        unbroken[:back] = False
+        reach += unbroken
+    reach = reach.take(positions)
+    distinct = np.array([np.count_nonzero((shared < n) & (reach >= n)) for n in range(1, LONGEST + 1)], dtype=np.int64)
+    starts = np.flatnonzero(shared[reach == LONGEST] < LONGEST)
+    total = int(np.count_nonzero(reach == LONGEST))
+    return distinct, _entropy(np.diff(np.append(starts, total)), total)
+
+
+def _entropy(counts: NDArray[np.int64], total: int) -> float:
+    if total == 0:
+        return 0.0
+    sizes = np.bincount(counts)
+    count = np.flatnonzero(sizes)
+    return max(0.0, math.log(total) - float(np.sum(sizes[count] * count * np.log(count))) / total)
+
+
+@kernel
+def mark_words(text, letter, first, label, word, seen):
+    """Set seen uint8 to 1 for each word that is a maximal run of letters within a document. Draws nothing.
+
+    `letter` uint8 (V + 2,) tells the letters; children of node x are first[x] .. first[x + 1] - 1, numbered from 1 on
+    with labels sorted; `word` int32 is the word that ends at a node, or -1.
+    """
+    node = np.int64(0)
+    for i in range(text.size):
+        symbol = text[i]
+        if letter[symbol]:
+            if node >= 0:
+                node = find(first, label, node, symbol) + 1
+                if node == 0:
+                    node = np.int64(-1)
+        else:
+            if node > 0 and word[node] >= 0:
+                seen[word[node]] = 1
+            node = np.int64(0)
+
+
+class Lexicon:
+    """A set of words over symbols 1..alphabet, as a tree."""
+
+    def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int) -> None:
+        """`words`: the symbols of each. Letters are the symbols that occur in words."""
+        spelled = sorted({tuple(word.tolist()) for word in words if len(word)})
+        self.size = len(spelled)
+        self._letter = np.zeros(alphabet + 2, dtype=np.uint8)
+        for spelling in spelled:
+            self._letter[list(spelling)] = 1
+        first, label, ends = [0], [], [-1]
+        queue = [(0, 0, self.size)]  # a node: its depth and the range of words below it
+        for depth, low, high in queue:
+            if low < high and len(spelled[low]) == depth:
+                ends[len(first) - 1] = low
+                low += 1
+            while low < high:
+                symbol, begin = spelled[low][depth], low
+                while low < high and spelled[low][depth] == symbol:
+                    low += 1
+                label.append(symbol)
+                ends.append(-1)
+                queue.append((depth + 1, begin, low))
+            first.append(len(label))
+        self._first = np.array(first, dtype=np.int32)
+        self._label = np.array(label, dtype=np.int32)
+        self._ends = np.array(ends, dtype=np.int32)
+
+    def count(self, text: Symbols) -> int:
+        """How many of the words occur in the padded documents as maximal runs of letters."""
+        seen = np.zeros(self.size, dtype=np.uint8)
+        mark_words(text, self._letter, self._first, self._label, self._ends, seen)
+        return int(np.count_nonzero(seen))

@@ -1,0 +1,73 @@
+"""Human text."""
+
+from __future__ import annotations
+
+import functools
+from typing import ClassVar
+
+from lightcollapse import corpus
+from lightcollapse.errors import CardError, nearest, require
+from lightcollapse.sources.base import Source
+
+
+class Text(Source, frozen=True):
+    """Human text, parted by the seed into documents to learn from and documents held out.
+
+    Plain text, or JSON lines `{"text": ...}`, as it is or compressed (.gz, .xz), in UTF-8. Documents are the records,
+    else the paragraphs; fewer than 10 are cut into about 20 runs instead. A point of the recursion is a run of
+    `document_length` symbols; sample sizes are in symbols.
+
+    Args:
+        path: the file; None takes the manual pages that come with Python (`pydoc_data.topics`).
+        unit: what a symbol is: "chars" (code points), "bytes", or "words" (runs of letters, digits and underscores).
+        lowercase: fold the text to lower case first.
+        held_out: share of the symbols that are held out, in (0, 1): documents are set aside until it is reached.
+        rare_share: rare words are the rarest word types that make up at most this share of all words, in (0, 1).
+        document_length: symbols in a point.
+    """
+
+    kind: ClassVar[str] = "text"
+    path: str | None = None
+    unit: str = "chars"
+    lowercase: bool = False
+    held_out: float = 0.1
+    rare_share: float = 0.05
+    document_length: int = 256
+
+    def __post_init__(self) -> None:
+        if self.unit not in corpus.UNITS:
+            raise CardError(f"unknown unit {self.unit!r}; {nearest(self.unit, corpus.UNITS)}")
+        require(0.0 < self.held_out < 1.0, "held_out must lie in (0, 1)", self.held_out)
+        require(0.0 < self.rare_share < 1.0, "rare_share must lie in (0, 1)", self.rare_share)
+        require(self.document_length >= 1, "document_length must be at least 1 symbol", self.document_length)
+
+    def corpus(self) -> corpus.Corpus:
+        """The text, read once a process while the file does not change.
+
+        Raises DataError where it is missing, empty, or not UTF-8 text.
+        """
+        return corpus.read(self.path)
+
+    def human(self, seed: int) -> corpus.Human:
+        """The text as this seed parts it; the same for every replicate and regime."""
+        if self.path is not None:
+            stamp = corpus.stat(self.path)
+            return _part(self, seed, stamp.st_mtime_ns, stamp.st_size)
+        return _part(self, seed, 0, 0)
+
+    def resolve_sample_size(self, seed: int) -> int:
+        """Symbols of the training part."""
+        return self.human(seed).size
+
+
+@functools.lru_cache(maxsize=4)
+def _part(source: Text, seed: int, modified: int, size: int) -> corpus.Human:
+    return corpus.part(
+        source.corpus(),
+        unit=source.unit,
+        lowercase=source.lowercase,
+        held_out=source.held_out,
+        rare_share=source.rare_share,
+        document_length=source.document_length,
+        seed=seed,
+    )
