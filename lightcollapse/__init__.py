@@ -8,8 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_MODULES = ("curation", "families", "predictions", "regimes", "sources")
-_NAMES = {
+_HOME = {
     "CardError": "errors",
     "Comparison": "compare",
     "DataError": "errors",
@@ -32,7 +31,25 @@ if TYPE_CHECKING:
     from lightcollapse.scenario import Scenario
     from lightcollapse.theorems import THEOREMS, Predictions, predict
 
-__all__ = [*_MODULES, *_NAMES, "__version__"]
+__all__ = [
+    "THEOREMS",
+    "CardError",
+    "Comparison",
+    "DataError",
+    "LightcollapseError",
+    "Predictions",
+    "Record",
+    "Scenario",
+    "__version__",
+    "compare",
+    "curation",
+    "families",
+    "predict",
+    "predictions",
+    "regimes",
+    "run",
+    "sources",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -40,12 +57,12 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("lightcollapse")
-    if name in _MODULES:
-        return import_module(f"lightcollapse.{name}")
-    if name in _NAMES:
-        value = getattr(import_module(f"lightcollapse.{_NAMES[name]}"), name)
-        globals()[name] = value
+    if name in _HOME:
+        value = getattr(import_module(f"lightcollapse.{_HOME[name]}"), name)
+        globals()[name] = value  # also where the name is a module's: lc.compare is the function
         return value
+    if name in __all__:
+        return import_module(f"lightcollapse.{name}")
     raise AttributeError(f"module 'lightcollapse' has no attribute {name!r}")
 
 

@@ -13,11 +13,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-F = TypeVar("F", bound=Callable[..., Any])
+Kernel = Callable[..., Any]
 
 _FLAGS: dict[str, Any] = {
     "nogil": True,  # blocks of replicates run on threads
@@ -51,22 +51,23 @@ def cache_directory() -> Path | None:
         return None  # a container or a read-only home: kernels are compiled anew in each process
 
 
-def _compile(function: F, **flags: Any) -> F:
+def _compile(function: Kernel, **flags: Any) -> Kernel:
     directory = cache_directory()
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(directory or "")
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(directory or "")
     try:
-        compiled: F = numba.njit(cache=directory is not None, **_FLAGS, **flags)(function)
+        compiled: Kernel = numba.njit(cache=directory is not None, **_FLAGS, **flags)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
     return compiled
 
 
-def kernel(function: F) -> F:
+def kernel(function: Kernel) -> Kernel:
     """A kernel: compiled at its first call, cached on disk; the plain function stays at `.py_func`."""
     return _compile(function)
 
 
-def inlined(function: F) -> F:
+def inlined(function: Kernel) -> Kernel:
     """A helper forced into the body of its caller: a plain call in an inner loop stops vectorisation."""
     return _compile(function, forceinline=True)

@@ -90,9 +90,7 @@ def run(
     return _join(card, seed, numbers, size, done)
 
 
-def _join(
-    card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, done: dict[int, Block]
-) -> Record:
+def _join(card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, done: dict[int, Block]) -> Record:
     """One record from the blocks that were done, in the order of the replicates."""
     starts = sorted(done)
     metrics = {

@@ -205,7 +205,9 @@ def _sample_size(value: Any) -> int | tuple[int, ...] | Growth | None:
         try:
             return msgspec.convert(value, Growth)
         except msgspec.ValidationError as error:
-            raise CardError(f"sample_size: {error}; it takes start, growth (linear, quadratic, geometric), rate") from None
+            raise CardError(
+                f"sample_size: {error}; it takes start, growth (linear, quadratic, geometric), rate"
+            ) from None
     if isinstance(value, list | tuple | np.ndarray):
         return tuple(_whole("sample_size", size) for size in value)
     return _whole("sample_size", value)

@@ -10,6 +10,7 @@ import lzma
 import os
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -96,19 +97,23 @@ def _read(path: str, modified: int, size: int) -> Corpus:
 
 def decompress(raw: bytes, path: str) -> bytes:
     """The bytes themselves, or what .gz or .xz data hold, told by their first bytes."""
+    opener: Callable[[IO[bytes]], IO[bytes]] = _plain
     if raw[:2] == b"\x1f\x8b":
-        stream: IO[bytes] = gzip.GzipFile(fileobj=io.BytesIO(raw))
+        opener = gzip.open  # type: ignore[assignment]
     elif raw[:6] == b"\xfd7zXZ\x00":
-        stream = lzma.LZMAFile(io.BytesIO(raw))
-    else:
-        stream = io.BytesIO(raw)
+        opener = lzma.open  # type: ignore[assignment]
     try:
-        data = stream.read(MAX_BYTES + 1)
+        with opener(io.BytesIO(raw)) as stream:
+            data = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"cannot decompress {path!r}: {error}") from None
     if len(data) > MAX_BYTES:
         raise LimitError(f"{path!r} holds more than {MAX_BYTES} bytes of text; give a part of it")
     return data
+
+
+def _plain(stream: IO[bytes]) -> IO[bytes]:
+    return stream
 
 
 def decode(data: bytes, path: str) -> str:
@@ -153,7 +158,9 @@ def _records(text: str, path: str) -> tuple[str, ...]:
         try:
             document = msgspec.json.decode(line, type=_Record).text
         except (msgspec.MsgspecError, RecursionError) as error:
-            raise DataError(f'{path!r}, line {number}: each line must be a JSON object {{"text": ...}}: {error}') from None
+            raise DataError(
+                f'{path!r}, line {number}: each line must be a JSON object {{"text": ...}}: {error}'
+            ) from None
         if "\x00" in document:
             raise DataError(f"{path!r}, line {number}: a NUL character in the text")
         documents.append(document)

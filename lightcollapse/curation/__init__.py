@@ -1,9 +1,11 @@
-"""Curations: what happens to synthetic data between sampling and training. To add one: a file, and a line in CURATIONS."""
+"""Curations: what happens to synthetic data between sampling and training.
+
+To add one: a file beside this, and a line in CURATIONS.
+"""
 
 from __future__ import annotations
 
 from lightcollapse.part import Part
-
 
 
 class Curation(Part, frozen=True):

@@ -29,7 +29,10 @@ class Block:
 class Simulation(Protocol):
     """A card made ready to run. `run_block` is called from several threads at once and releases the GIL."""
 
-    block_size: int
+    @property
+    def block_size(self) -> int:
+        """Replicates that run best together; the numbers do not depend on it."""
+        ...
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         """Run these replicates, uint64 (replicates,), through all generations."""

@@ -124,7 +124,9 @@ def measures(
         growth = np.expm1(log_ratio)
         inverse = np.exp(-log_ratio)
         collapsed = np.isposinf(inverse)
-        reverse = 0.5 * (inverse + shift * np.where(collapsed, 0.0, inverse) - 1.0 + np.where(collapsed, 0.0, log_ratio))
+        reverse = 0.5 * (
+            inverse + shift * np.where(collapsed, 0.0, inverse) - 1.0 + np.where(collapsed, 0.0, log_ratio)
+        )
     return {
         "mean": mean,
         "variance": variance,

@@ -30,9 +30,9 @@ _EXCERPT = 66  # characters
 class NGram(Family, frozen=True):
     """A language model that predicts each symbol from the n - 1 before it in the document.
 
-    Model t is fitted on the documents of training set t and writes documents of the source's `document_length`. Model 0,
-    the source, is the model fitted on all of the training part. The text metrics of generation t are those of text that
-    model t wrote, as many symbols as training set 1 holds; those of generation 0 are training set 1's own.
+    Model t is fitted on the documents of training set t and writes documents of the source's `document_length`. Model
+    0, the source, is the model fitted on all of the training part. The text metrics of generation t are those of text
+    that model t wrote, as many symbols as training set 1 holds; those of generation 0 are training set 1's own.
 
     - perplexity: exp of the mean negative log-likelihood per symbol of the held-out text
     - rare_perplexity: the same over the symbols inside rare words
@@ -73,7 +73,7 @@ class NGram(Family, frozen=True):
     unit: str | None = None
     smoothing: str = "witten-bell"
 
-    def __post_init__(self) -> None:
+    def validate(self) -> None:
         require(1 <= self.order <= 16, "order must lie in 1..16", self.order)
         if self.smoothing not in _SMOOTHINGS:
             raise CardError(f"unknown smoothing {self.smoothing!r}; {nearest(self.smoothing, _SMOOTHINGS)}")
@@ -82,15 +82,15 @@ class NGram(Family, frozen=True):
         if not isinstance(source, Text):
             raise refuse_source(self, source, "a text source")
         refuse_columns(self, schedule)
-        if self.unit is not None and self.unit != source.unit:
-            raise CardError(
-                f"the unit of family ngram must be the source's, {source.unit!r}, got {self.unit!r}; set it on the source"
-            )
+        if self.unit not in (None, source.unit):
+            raise CardError(f"the unit of family ngram must be its source's, {source.unit!r}, got {self.unit!r}")
+        corpus = source.corpus()
+        most = sum(map(len, corpus.documents)) * (4 if source.unit == "bytes" else 1)
+        if most < self.order:
+            raise DataError(f"{corpus.name!r} is shorter than the order, {self.order} symbols; give a longer text")
         smallest = int(schedule["size"].min())
         require(smallest >= self.order, f"sample_size must be at least the order, {self.order} symbols", smallest)
-        corpus = source.corpus()
-        if source.unit == "chars" and sum(map(len, corpus.documents)) < self.order:
-            raise DataError(f"{corpus.name!r} is shorter than the order, {self.order} symbols; give a longer text")
+        _refuse_larger(schedule, corpus.name, most)
 
     def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
         return NGramSimulation(self, source, schedule, seed)
@@ -107,20 +107,12 @@ class NGramSimulation:
     block_size: int = 1
 
     def __post_init__(self) -> None:
-        from lightcollapse.kernels import ngram
-
-        ngram.SMOOTHINGS[self.family.smoothing]
         human = self.human
         if human.size < self.family.order:
             raise DataError(
-                f"{human.name!r} is too short: {human.size} symbols to learn from, fewer than the order, {self.family.order}"
+                f"{human.name!r} is shorter than the order, {self.family.order} symbols; give a longer text"
             )
-        for name, size in (("sample_size", self.schedule["size"][0]), ("fresh", self.schedule["fresh"].max())):
-            if size > human.size:
-                raise CardError(
-                    f"{name} must be at most the training part of {human.name!r}, {human.size} symbols, got {int(size)}; "
-                    "give a smaller sample_size or a longer text"
-                )
+        _refuse_larger(self.schedule, human.name, human.size)
         if not human.rare.any():
             raise DataError(
                 f"no rare word of the training part of {human.name!r} occurs in its held-out part, so that there is no "
@@ -130,10 +122,12 @@ class NGramSimulation:
 
     @functools.cached_property
     def human(self) -> Human:
+        """The text as the seed parts it."""
         return self.source.human(self.seed)
 
     @functools.cached_property
     def human_model(self) -> Model:
+        """Model 0."""
         return self.fit(self.human.training)
 
     @functools.cached_property
@@ -143,6 +137,7 @@ class NGramSimulation:
 
     @functools.cached_property
     def lexicon(self) -> Lexicon:
+        """Word types of the training part."""
         from lightcollapse.kernels.counting import Lexicon
 
         return Lexicon(map(self.human.identify, self.human.words), self.human.alphabet)
@@ -153,6 +148,7 @@ class NGramSimulation:
         return self.measure_text(self.human.training)
 
     def fit(self, text: padding.Symbols) -> Model:
+        """The family's model of these documents."""
         from lightcollapse.kernels.ngram import Model
 
         return Model(text, self.family.order, self.human.alphabet, self.family.smoothing)
@@ -170,7 +166,8 @@ class NGramSimulation:
 
     def run_replicate(self, replicate: int) -> tuple[list[dict[str, float]], tuple[str, ...]]:
         """The metrics of generations 0 .. T of one replicate, and an excerpt of each."""
-        first = self.real(int(self.schedule["size"][0]), 1, replicate)
+        size = int(self.schedule["size"][0])
+        first = self.real(size, 1, replicate)
         batches = [first]
         whole = first is self.human.training
         texts = self.source_texts if whole else self.measure_text(first)
@@ -180,8 +177,8 @@ class NGramSimulation:
         for t in range(1, len(self.schedule) + 1):
             model = self.human_model if t == 1 and whole else self.fit(training)
             wanted = int(self.schedule["sample"][t]) if t < len(self.schedule) else 0
-            wrote = model.write(max(padding.size(first), wanted), self.source.document_length, t + 1, replicate, self.seed)
-            shown = padding.head(wrote, padding.size(first))
+            wrote = model.write(max(size, wanted), self.source.document_length, t + 1, replicate, self.seed)
+            shown = padding.head(wrote, size)
             rows.append(self.measure_text(shown) | self.measure_model(model, shown))
             excerpts.append(self.excerpt(shown))
             if t < len(self.schedule):
@@ -251,6 +248,17 @@ class NGramSimulation:
         """A few words from the first document."""
         begin, length = padding.runs(text)
         return excerpt(self.human.decode(text[begin[0] : begin[0] + min(int(length[0]), 4 * _EXCERPT)]))
+
+
+def _refuse_larger(schedule: Schedule, name: str, symbols: int) -> None:
+    """Raise CardError where a training set asks for more real text than there is."""
+    for column, size in (("sample_size", int(schedule["size"][0])), ("fresh", int(schedule["fresh"].max()))):
+        require(
+            size <= symbols,
+            f"{column} must be at most what there is to learn from in {name!r}, {symbols} symbols",
+            size,
+            "give a smaller sample_size or a longer text",
+        )
 
 
 def _perplexity(scores: NDArray[np.float64]) -> float:

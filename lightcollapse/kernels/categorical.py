@@ -25,7 +25,9 @@ def _draw_counts(counts, mass, tail, size, stream, generation, replicate, k0, k1
         if left == 0 or mass[symbol] == 0.0:
             counts[symbol] = 0
             continue
-        counts[symbol], block = binomial(left, mass[symbol] / tail[symbol], block, generation, replicate, stream, k0, k1)
+        counts[symbol], block = binomial(
+            left, mass[symbol] / tail[symbol], block, generation, replicate, stream, k0, k1
+        )
         left -= counts[symbol]
 
 

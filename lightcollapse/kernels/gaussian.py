@@ -120,7 +120,7 @@ def _statistics(count, generation, stream, replicates, k0, k1, mean, squares):
 def _choose(pool, first, size, take, lane, order, generation, replicate, role, k0, k1):
     """Mean and squares of `take` of the pool's points first .. first + size - 1, without replacement.
 
-    `order` holds any arrangement of 0 .. size - 1 and is left as another: a partial shuffle is uniform from every start.
+    `order` holds an arrangement of 0 .. size - 1: a partial shuffle is uniform from every start.
     """
     stream = POOL | (np.uint64(role) << _LANE_SHIFT)
     mean = 0.0
@@ -137,7 +137,7 @@ def _choose(pool, first, size, take, lane, order, generation, replicate, role, k
 
 @kernel
 def _chosen(pool, first, size, take, order, generation, replicates, role, k0, k1, mean, squares):
-    """`_choose` for every lane; `order` int64 (points,) is reset so that a replicate never depends on its neighbours."""
+    """`_choose` for every lane; `order` is reset each time, so that a replicate never depends on its neighbours."""
     for lane in range(len(replicates)):
         for i in range(size):
             order[i] = i
@@ -226,6 +226,62 @@ def _fit_last(model, divisor, batch, moments):
 
 
 @kernel
+def _pool(part, t, oldest, counts, batches, running, state):
+    """Add the whole pool of training set t to `part`; returns its points.
+
+    While the pool only grows, `running` (2, lanes) holds it as one group, and the new batch alone is merged into it.
+    state: int64 (2,), points in `running` and its oldest batch.
+    """
+    first = t - 1
+    if oldest != state[1]:
+        first = oldest
+        state[0] = 0
+        state[1] = oldest
+        _clear(running)
+    for batch in range(first, t):
+        state[0] = _merge(state[0], running[0], running[1], counts[batch], batches[batch, 0], batches[batch, 1])
+    _copy(part, running)
+    return state[0]
+
+
+@kernel
+def _part(part, t, role, row, law, draws, points, keep, counts, offsets, batches, moments, pool, order, running, state):
+    """Fill `part` (2, lanes) with mean and squares of one part of training set t; returns its points.
+
+    Role 0 is the real part, fresh points and points re-used from the first sample; role 1 has the last model write its
+    batch and gathers the synthetic part from the pool. One kernel for both: the compiler sees each sampler once.
+    """
+    replicates, k0, k1 = draws
+    real = role == 0
+    generation = np.uint64(t)
+    count = np.int64(0)
+    drawn = row[1] if real else row[3]
+    reused = row[2] if real else row[5]
+    oldest = row[4]
+    _clear(part)
+    if drawn > 0:
+        group = part if real else batches[t - 1]
+        kept = pool if keep and (t == 1 or not real) else pool[:0]
+        stream = REAL_DATA if real else SYNTHETIC
+        _write(group, drawn, generation, stream, law, draws, points, moments, kept, offsets[t - 1])
+        if real:
+            count = drawn
+    if t == 1 and real:
+        counts[0] = count
+        _copy(batches[0], part)
+    if reused == ALL and real:
+        count = _merge(count, part[0], part[1], counts[0], batches[0, 0], batches[0, 1])
+    elif reused == ALL:
+        count = _pool(part, t, oldest, counts, batches, running, state)
+    elif reused > 0:
+        first = np.int64(0) if real else offsets[oldest]
+        held = counts[0] if real else offsets[t - 1] + counts[t - 1] - first
+        _chosen(pool, first, held, reused, order, generation, replicates, role, k0, k1, moments[0], moments[1])
+        count = _merge(count, part[0], part[1], reused, moments[0], moments[1])
+    return count
+
+
+@kernel
 def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std, replicates, k0, k1, out):
     """Run a block of replicates through all generations.
 
@@ -254,70 +310,32 @@ def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std
     counts = np.zeros(generations + 1, np.int64)  # points in batch g of the pool; batch 0 is the first real sample
     offsets = np.zeros(generations + 1, np.int64)  # and where they begin, where they are kept
     batches = np.zeros((generations + 1, 2, lanes))
-    stored = 0
-    if keep:
-        stored = schedule[0, 1]
-        for t in range(generations):
-            stored += schedule[t, 3]
-    pool = np.empty((stored, lanes))
-    order = np.empty(stored, np.int64)
+    stored = schedule[0, 1]
+    for t in range(generations):
+        stored += schedule[t, 3]
+    pool = np.empty((stored if keep else 0, lanes))
+    order = np.empty(stored if keep else 0, np.int64)
     moments = np.empty((2, lanes))
     parts = np.zeros((2, 2, lanes))  # the real and the synthetic part of a training set
-    running_group = np.zeros((2, lanes))  # the pool as one group, while it only grows
-    running = 0
-    running_oldest = -1
+    running = np.zeros((2, lanes))
+    state = np.array([0, -1])
+    sizes = np.zeros(2, np.int64)
 
     for t in range(1, generations + 1):
-        size, oldest = schedule[t - 1, 0], schedule[t - 1, 4]
-        generation = np.uint64(t)
+        row = schedule[t - 1]
         if t > 1:
-            counts[t - 1] = schedule[t - 1, 3]
+            counts[t - 1] = row[3]
             offsets[t - 1] = offsets[t - 2] + counts[t - 2]
-        sizes = (np.int64(0), np.int64(0))
-        for role in range(2):  # one place for both roles: the compiler then sees each sampler once
-            real = role == 0
-            part = parts[role]
-            _clear(part)
-            count = np.int64(0)
-            drawn = schedule[t - 1, 1] if real else schedule[t - 1, 3]
-            if drawn > 0:
-                group = part if real else batches[t - 1]
-                law = source if real else model
-                kept = pool if keep and (t == 1 or not real) else pool[:0]
-                stream = REAL_DATA if real else SYNTHETIC
-                _write(group, drawn, generation, stream, law, draws, points, moments, kept, offsets[t - 1])
-                if real:
-                    count = drawn
-            if t == 1 and real:
-                counts[0] = count
-                _copy(batches[0], part)
-            reused = schedule[t - 1, 2] if real else schedule[t - 1, 5]
-            if reused == ALL and real:
-                count = _merge(count, part[0], part[1], counts[0], batches[0, 0], batches[0, 1])
-            elif reused == ALL:
-                if oldest != running_oldest:
-                    running = 0
-                    _clear(running_group)
-                for batch in range(t - 1 if oldest == running_oldest else oldest, t):
-                    running = _merge(
-                        running, running_group[0], running_group[1], counts[batch], batches[batch, 0], batches[batch, 1]
-                    )
-                running_oldest = oldest
-                count = running
-                _copy(part, running_group)
-            elif reused > 0:
-                first = np.int64(0) if real else offsets[oldest]
-                available = counts[0] if real else offsets[t - 1] + counts[t - 1] - first
-                _chosen(
-                    pool, first, available, reused, order, generation, replicates, role, k0, k1, moments[0], moments[1]
-                )
-                count = _merge(count, part[0], part[1], reused, moments[0], moments[1])
-            sizes = (count, sizes[1]) if real else (sizes[0], count)
-
-        divisor = float(size - 1) if unbiased else float(size)
+        for role in range(2):
+            law = source if role == 0 else model
+            sizes[role] = _part(
+                parts[role], t, role, row, law, draws, points, keep, counts, offsets, batches, moments, pool, order,
+                running, state,
+            )  # fmt: skip
+        divisor = float(row[0] - 1) if unbiased else float(row[0])
         if not math.isnan(weights[t - 1]):
             _fit_weighted(model, weights[t - 1], sizes[1], parts[1], sizes[0], parts[0])
-        elif sizes[0] == 0 and oldest == t - 1 and oldest > 0 and schedule[t - 1, 5] == ALL:
+        elif sizes[0] == 0 and row[4] == t - 1 and t > 1 and row[5] == ALL:
             _fit_last(model, divisor, batches[t - 1], moments)
         else:
             _fit_pooled(model, divisor, sizes[1], parts[1], sizes[0], parts[0])

@@ -26,7 +26,7 @@ class Uniform(SymbolSource, frozen=True):
 
 
 class Zipf(SymbolSource, frozen=True):
-    """`size` symbols, that of rank i with probability proportional to (i + offset) ** -exponent (Zipf and Mandelbrot)."""
+    """`size` symbols, rank i with probability proportional to (i + offset) ** -exponent (Zipf; Mandelbrot's offset)."""
 
     kind: ClassVar[str] = "zipf"
     size: int

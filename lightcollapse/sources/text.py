@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import ClassVar
 
-from lightcollapse import corpus
+from lightcollapse.corpus import UNITS, Corpus, Human, part, read, stat
 from lightcollapse.errors import CardError, nearest, require
 from lightcollapse.sources.base import Source
 
@@ -34,26 +34,30 @@ class Text(Source, frozen=True):
     rare_share: float = 0.05
     document_length: int = 256
 
-    def __post_init__(self) -> None:
-        if self.unit not in corpus.UNITS:
-            raise CardError(f"unknown unit {self.unit!r}; {nearest(self.unit, corpus.UNITS)}")
+    def validate(self) -> None:
+        if self.unit not in UNITS:
+            raise CardError(f"unknown unit {self.unit!r}; {nearest(self.unit, UNITS)}")
         require(0.0 < self.held_out < 1.0, "held_out must lie in (0, 1)", self.held_out)
         require(0.0 < self.rare_share < 1.0, "rare_share must lie in (0, 1)", self.rare_share)
         require(self.document_length >= 1, "document_length must be at least 1 symbol", self.document_length)
 
-    def corpus(self) -> corpus.Corpus:
+    def corpus(self) -> Corpus:
         """The text, read once a process while the file does not change.
 
         Raises DataError where it is missing, empty, or not UTF-8 text.
         """
-        return corpus.read(self.path)
+        return read(self.path)
 
-    def human(self, seed: int) -> corpus.Human:
+    def human(self, seed: int) -> Human:
         """The text as this seed parts it; the same for every replicate and regime."""
         if self.path is not None:
-            stamp = corpus.stat(self.path)
+            stamp = stat(self.path)
             return _part(self, seed, stamp.st_mtime_ns, stamp.st_size)
         return _part(self, seed, 0, 0)
+
+    def provenance(self) -> dict[str, str]:
+        text = self.corpus()
+        return {"corpus": text.name, "corpus_sha256": text.sha256}
 
     def resolve_sample_size(self, seed: int) -> int:
         """Symbols of the training part."""
@@ -61,8 +65,8 @@ class Text(Source, frozen=True):
 
 
 @functools.lru_cache(maxsize=4)
-def _part(source: Text, seed: int, modified: int, size: int) -> corpus.Human:
-    return corpus.part(
+def _part(source: Text, seed: int, modified: int, size: int) -> Human:
+    return part(
         source.corpus(),
         unit=source.unit,
         lowercase=source.lowercase,
