@@ -10,10 +10,8 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -97,13 +95,8 @@ def _read(path: str, modified: int, size: int) -> Corpus:
 
 def decompress(raw: bytes, path: str) -> bytes:
     """The bytes themselves, or what .gz or .xz data hold, told by their first bytes."""
-    opener: Callable[[IO[bytes]], IO[bytes]] = _plain
-    if raw[:2] == b"\x1f\x8b":
-        opener = gzip.open  # type: ignore[assignment]
-    elif raw[:6] == b"\xfd7zXZ\x00":
-        opener = lzma.open  # type: ignore[assignment]
     try:
-        with opener(io.BytesIO(raw)) as stream:
+        with _open(raw) as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"cannot decompress {path!r}: {error}") from None
@@ -112,7 +105,12 @@ def decompress(raw: bytes, path: str) -> bytes:
     return data
 
 
-def _plain(stream: IO[bytes]) -> IO[bytes]:
+def _open(raw: bytes) -> io.BufferedIOBase:
+    stream = io.BytesIO(raw)
+    if raw[:2] == b"\x1f\x8b":
+        return gzip.open(stream)
+    if raw[:6] == b"\xfd7zXZ\x00":
+        return lzma.open(stream)
     return stream
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,13 @@ def letters(text: str) -> re.Pattern[str]:
 
 
 class Unit(Protocol):
-    """A way to cut text into symbols."""
+    """A way to cut text into symbols.
+
+    Attributes:
+        spells: whether words are spelled by symbols; else a symbol is a word, or no word.
+    """
+
+    spells: ClassVar[bool]
 
     @staticmethod
     def encode(text: str) -> NDArray[Any]:
@@ -39,6 +45,8 @@ class Unit(Protocol):
 
 class Chars:
     """Code points."""
+
+    spells: ClassVar[bool] = True
 
     @staticmethod
     def encode(text: str) -> NDArray[Any]:
@@ -64,6 +72,8 @@ class Chars:
 class Bytes:
     """Bytes of the UTF-8 encoding."""
 
+    spells: ClassVar[bool] = True
+
     @staticmethod
     def encode(text: str) -> NDArray[Any]:
         return np.frombuffer(text.encode(), dtype=np.uint8)
@@ -85,6 +95,8 @@ class Bytes:
 
 class Words:
     r"""Runs of \w; what lies between them is dropped. A word, for the rare ones, is a run that is all letters."""
+
+    spells: ClassVar[bool] = False
 
     @staticmethod
     def encode(text: str) -> NDArray[Any]:

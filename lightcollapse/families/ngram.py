@@ -18,7 +18,7 @@ from lightcollapse.schedule import ALL, REAL, Schedule
 from lightcollapse.sources.text import Text
 
 if TYPE_CHECKING:
-    from lightcollapse.kernels.counting import Lexicon
+    from lightcollapse.kernels.counting import Lexicon, WordSymbols
     from lightcollapse.kernels.ngram import Model
 
 _SMOOTHINGS = ("kneser-ney", "ml", "witten-bell")  # as in kernels.ngram, which a card must not import
@@ -136,11 +136,12 @@ class NGramSimulation:
         return self.human_model.log_probabilities(self.human.held_out)
 
     @functools.cached_property
-    def lexicon(self) -> Lexicon:
+    def lexicon(self) -> Lexicon | WordSymbols:
         """Word types of the training part."""
-        from lightcollapse.kernels.counting import Lexicon
+        from lightcollapse.kernels.counting import Lexicon, WordSymbols
 
-        return Lexicon(map(self.human.identify, self.human.words), self.human.alphabet)
+        words = Lexicon if self.human.unit.spells else WordSymbols
+        return words(map(self.human.identify, self.human.words), self.human.alphabet)
 
     @functools.cached_property
     def source_texts(self) -> dict[str, float]:

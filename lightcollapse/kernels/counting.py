@@ -66,7 +66,7 @@ def mark_words(text, letter, first, label, word, seen):
 
 
 class Lexicon:
-    """A set of words over symbols 1..alphabet, as a tree."""
+    """Words that are spelled by symbols 1..alphabet, as a tree."""
 
     def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int) -> None:
         """`words`: the symbols of each. Letters are the symbols that occur in words."""
@@ -98,3 +98,16 @@ class Lexicon:
         seen = np.zeros(self.size, dtype=np.uint8)
         mark_words(text, self._letter, self._first, self._label, self._ends, seen)
         return int(np.count_nonzero(seen))
+
+
+class WordSymbols:
+    """Words that are symbols themselves."""
+
+    def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int) -> None:
+        """`words`: the one symbol of each."""
+        self._symbols = np.unique(np.concatenate([np.empty(0, dtype=np.int32), *words]))
+        self._alphabet = alphabet
+
+    def count(self, text: Symbols) -> int:
+        """How many of the words occur in the padded documents."""
+        return int(np.count_nonzero(np.bincount(text, minlength=self._alphabet + 2)[self._symbols]))

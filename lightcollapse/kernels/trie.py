@@ -1,0 +1,248 @@
+"""All n-grams of some documents, from one sort of packed keys.
+
+Documents are padded: int32 symbols `0 d1 0 d2 0`, where 0 stands before each document and after the last. Each position
+but the last is a history: the symbols up to it, back to the pad before its document. Sorted by reversed history, the
+histories that share their k most recent symbols are contiguous: they are the groups of level k, and the groups of all
+levels form a trie whose children differ in the next older symbol. A group is at once a context (of the symbols that
+follow) and an n-gram (its most recent symbol in the context of the older ones). Nothing is hashed: counts are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightcollapse.compiler import kernel
+
+Symbols = NDArray[np.int32]
+
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
+
+
+@kernel
+def pack(text, first, count, bits, index_bits, rank, keys):
+    """Fill keys uint64 with `rank | count symbols of the reversed history from the first-th on | position`.
+
+    A symbol older than the pad is written as another 0. `rank` uint64 is empty in the first stage. Draws nothing.
+    """
+    width = np.uint64(bits)
+    top = np.uint64(bits * (count - 1))
+    above = np.uint64(bits * count)
+    low = np.uint64(index_bits)
+    begin = 0
+    chunk = np.uint64(0)
+    for i in range(keys.size):
+        if text[i] == 0:
+            begin = i
+        chunk = (chunk >> width) | (np.uint64(text[max(i - first, 0)]) << top)
+        if i - first <= begin:
+            chunk = _ZERO
+        value = chunk
+        if rank.size > 0:
+            value = value | (rank[i] << above)
+        if index_bits > 0:
+            value = (value << low) | np.uint64(i)
+        keys[i] = value
+
+
+@kernel
+def compare(keys, index_bits, bits, count, first, class_shared, shared):
+    """Fill shared uint8 with how many symbols each sorted history shares with the one before it, up to first + count.
+
+    `class_shared` uint8 holds the same for the ranks of the stage before. Draws nothing.
+    """
+    low = np.uint64(index_bits)
+    above = np.uint64(bits * count)
+    staged = class_shared.size > 0
+    before = keys[0] >> low
+    shared[0] = 0
+    for r in range(1, keys.size):
+        value = keys[r] >> low
+        different = value ^ before
+        before = value
+        if staged and (different >> above) != _ZERO:
+            shared[r] = class_shared[np.int64(value >> above)]
+        else:
+            same = first
+            for j in range(count):
+                if (different >> np.uint64(bits * (count - 1 - j))) == _ZERO:
+                    same += 1
+            shared[r] = same
+
+
+def sort_histories(
+    text: Symbols, order: int, alphabet: int, key_bits: int = 63
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Positions sorted by reversed history of `order` symbols, and how many symbols each shares with the one before.
+
+    `alphabet` bounds the symbols (exclusive). Symbols and position share one 64-bit key where they fit; where they do
+    not, later stages sort by the dense rank so far and the next symbols. `key_bits` is smaller only in tests. Returns
+    int32 (len(text) - 1,) and uint8 of the same shape; a history shares the pad and what lies beyond it with its like.
+    """
+    size = len(text) - 1
+    bits = max(1, int(alphabet - 1).bit_length())
+    index_bits = max(1, int(size - 1).bit_length())
+    keys = np.empty(size, dtype=np.uint64)
+    rank = np.empty(0, dtype=np.uint64)
+    class_shared = np.empty(0, dtype=np.uint8)
+    shared = np.empty(size, dtype=np.uint8)
+    first = 0
+    while True:
+        room = key_bits - index_bits * (2 if first else 1)
+        low = index_bits if room >= bits else 0  # no room for the position: sort indirectly
+        if not low:
+            room = key_bits + 1 - (index_bits if first else 0)
+        count = max(1, min(order - first, room // bits))
+        pack(text, first, count, bits, low, rank, keys)
+        if low:
+            keys.sort()
+            positions = (keys & np.uint64((1 << low) - 1)).astype(np.int32)
+        else:
+            positions = np.argsort(keys, kind="stable").astype(np.int32)
+            keys = keys[positions]
+        compare(keys, low, bits, count, first, class_shared, shared)
+        first += count
+        if first >= order:
+            return positions, shared
+        fresh = shared < first
+        fresh[0] = True
+        rank = np.empty(size, dtype=np.uint64)
+        rank[positions] = np.cumsum(fresh).astype(np.uint64) - _ONE
+        class_shared = shared[fresh]
+
+
+@kernel
+def grow(text, positions, shared, order):
+    """The groups of all levels in flat arrays, as `Trie` names them. Draws nothing."""
+    size = positions.size
+    depth = np.empty(size, dtype=np.uint8)  # symbols of each history, its pad included, at most `order`
+    here = 0
+    for i in range(size):
+        here = 1 if text[i] == 0 else min(here + 1, order)
+        depth[i] = here
+    level = np.zeros(order + 3, dtype=np.int64)
+    for r in range(size):
+        for k in range(shared[r] + 1, depth[positions[r]] + 1):
+            level[k + 1] += 1
+    level[1] = 1
+    for k in range(1, order + 2):
+        level[k + 1] += level[k]
+    groups = level[order + 1]
+    start = np.empty(groups, dtype=np.int32)
+    parent = np.empty(groups, dtype=np.int32)
+    child = np.empty(groups + 1, dtype=np.int32)
+    label = np.empty(groups, dtype=np.int32)
+    suffix = np.zeros(groups, dtype=np.int32)
+    count = np.zeros(groups, dtype=np.int32)
+    followed = np.zeros(groups, dtype=np.int32)
+    types = np.zeros(groups, dtype=np.int32)
+    deepest = np.zeros(size + 1, dtype=np.int32)
+    free = level.copy()
+    current = np.zeros(order + 1, dtype=np.int64)
+    start[0] = 0
+    parent[0] = -1
+    label[0] = -1
+    child[0] = 1
+    for r in range(size):
+        p = positions[r]
+        for k in range(shared[r] + 1, depth[p] + 1):
+            g = free[k]
+            free[k] = g + 1
+            start[g] = r
+            parent[g] = current[k - 1]
+            child[g] = free[k + 1]
+            label[g] = text[p - k + 1]
+            current[k] = g
+        g = current[depth[p]]
+        deepest[p] = g
+        count[g] += 1
+        if text[p + 1] != 0:
+            followed[g] += 1
+    child[groups] = groups
+    for g in range(groups - 1, 0, -1):
+        count[parent[g]] += count[g]
+        followed[parent[g]] += followed[g]
+    k = 1
+    for g in range(2, groups):  # group 1 is the pad, which follows nothing
+        while g >= level[k + 1]:
+            k += 1
+        q = deepest[positions[start[g]] - 1]
+        while q >= level[k]:
+            q = parent[q]
+        suffix[g] = q
+        types[q] += 1
+    first = np.zeros(groups + 1, dtype=np.int32)
+    for h in range(groups):
+        first[h + 1] = first[h] + types[h]
+    follower = np.empty(groups - 2, dtype=np.int32)
+    symbol = np.empty(groups - 2, dtype=np.int32)
+    for g in range(2, groups):
+        q = suffix[g]
+        slot = first[q + 1] - types[q]
+        types[q] -= 1
+        follower[slot] = g
+        symbol[slot] = text[positions[start[g]]]
+    return level, start, parent, child, label, suffix, count, followed, first, follower, symbol, deepest
+
+
+@dataclass(frozen=True)
+class Trie:
+    """All n-grams of some documents. Groups are numbered level by level, in sorted order; group 0 is the root.
+
+    text       int32 (P + 1,)     the padded documents
+    order      int                longest n-gram
+    alphabet   int                V: symbols are 1..V; V + 1 stands for any other
+    positions  int32 (P,)         histories, sorted
+    level      int64 (order + 3,) level k is groups level[k] .. level[k + 1] - 1
+    start      int32 (G,)         rank of a group's first history
+    parent     int32 (G,)         the group without the oldest symbol
+    child      int32 (G + 1,)     first child: children of g are child[g] .. child[g + 1] - 1, sorted by label
+    label      int32 (G,)         oldest symbol
+    suffix     int32 (G,)         the group without the most recent symbol: the context of the n-gram
+    count      int32 (G,)         occurrences of the n-gram
+    followed   int32 (G,)         c(h): occurrences of the context that a symbol follows
+    first      int32 (G + 1,)     n-grams in context h are follower[first[h]] .. follower[first[h + 1] - 1]
+    follower   int32 (G - 2,)     n-grams, sorted by context and then by most recent symbol
+    symbol     int32 (G - 2,)     their most recent symbols
+    deepest    int32 (P + 1,)     deepest group of each position
+    """
+
+    text: Symbols
+    order: int
+    alphabet: int
+    positions: NDArray[np.int32]
+    level: NDArray[np.int64]
+    start: NDArray[np.int32]
+    parent: NDArray[np.int32]
+    child: NDArray[np.int32]
+    label: NDArray[np.int32]
+    suffix: NDArray[np.int32]
+    count: NDArray[np.int32]
+    followed: NDArray[np.int32]
+    first: NDArray[np.int32]
+    follower: NDArray[np.int32]
+    symbol: NDArray[np.int32]
+    deepest: NDArray[np.int32]
+
+    @property
+    def types(self) -> NDArray[np.int32]:
+        """T(h): distinct symbols that follow each context. int32 (G,)"""
+        return np.diff(self.first)
+
+    @property
+    def groups(self) -> int:
+        return len(self.start)
+
+    @property
+    def contexts(self) -> int:
+        """Number of groups that serve as contexts: all but those of level `order`."""
+        return int(self.level[self.order])
+
+
+def build(text: Symbols, order: int, alphabet: int, key_bits: int = 63) -> Trie:
+    """The trie of all n-grams of the padded documents `text`, n <= order; symbols lie in 1..alphabet + 1."""
+    positions, shared = sort_histories(text, order, alphabet + 2, key_bits)
+    return Trie(text, order, alphabet, positions, *grow(text, positions, shared, order))
