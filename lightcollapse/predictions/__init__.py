@@ -1,0 +1,15 @@
+"""Closed forms: plain functions of numbers, one module per result group.
+
+    pairs           one linear recursion for every data regime, and its closed forms
+    gaussian        a Gaussian refitted on its own samples: moments, distances, fourth moments
+    gaussian_law    the exact law of the variance: distribution function, quantiles, tail bounds
+    gaussian_pool   a Gaussian refitted on a growing pool
+    gaussian_mixed  a Gaussian refitted on a mix of real and synthetic points
+    weighted        real and synthetic points with weights of their own
+    wright_fisher   categorical laws: the exact chain of one symbol's count
+    branching       rare symbols: loss, survival, the effective sample size
+    smoothing       categorical laws with add-k smoothing
+
+Generation 0 is the source and model t is fitted on training set t, so results run over generations 0..T and entry 0
+is the source's own value. Logarithms are natural.
+"""

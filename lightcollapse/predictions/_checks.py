@@ -1,0 +1,38 @@
+"""Conditions that several closed forms share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float = NDArray[np.float64]
+Variance = Literal["ml", "unbiased"]
+
+
+def require(condition: bool, rule: str, value: object) -> None:
+    """Raise ValueError naming the rule and the value that broke it."""
+    if not condition:
+        raise ValueError(f"{rule}, got {value}")
+
+
+def sizes_of(sample_sizes: ArrayLike, minimum: int = 1) -> Float:
+    """The sample sizes n_1..n_T as float64 (generations,)."""
+    sizes = np.atleast_1d(np.asarray(sample_sizes, dtype=np.float64))
+    require(sizes.ndim == 1, "sample_sizes must have one dimension", sizes.ndim)
+    if sizes.size:
+        require(bool(np.all(sizes >= minimum)), f"sample_sizes must be at least {minimum}", sizes.min())
+        require(bool(np.all(sizes == np.floor(sizes))), "sample_sizes must be whole numbers", sample_sizes)
+    return sizes
+
+
+def divisor(sizes: Float, variance: str) -> Float:
+    """What the sum of squares is divided by: n for "ml", n - 1 for "unbiased"."""
+    require(variance in ("ml", "unbiased"), 'variance must be "ml" or "unbiased"', repr(variance))
+    return sizes if variance == "ml" else sizes - 1.0
+
+
+def from_source(value: float, later: ArrayLike) -> Float:
+    """Put the source's own value in front: float64 (generations + 1,)."""
+    return np.concatenate([[value], np.asarray(later, dtype=np.float64)])
