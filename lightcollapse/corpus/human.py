@@ -52,9 +52,13 @@ class Human:
         """N: symbols of the training part."""
         return int(self.counts.sum())
 
-    def identify(self, text: str) -> Symbols:
-        """The symbols of a text by number, int32 (symbols,)."""
-        return _identify(self.unit.encode(text), self.values)
+    def spelled_words(self) -> list[Symbols]:
+        """The symbols of each word type of the training part, int32 each."""
+        encoded = [self.unit.encode(word) for word in self.words]
+        if not encoded:
+            return []
+        cuts = np.cumsum([len(symbols) for symbols in encoded])[:-1]
+        return np.split(_identify(np.concatenate(encoded), self.values), cuts)
 
     def decode(self, symbols: Symbols) -> str:
         """Text of these symbols, int32 (n,), pads and unknown ones left out."""

@@ -141,7 +141,7 @@ class NGramSimulation:
         from lightcollapse.kernels.counting import Lexicon, WordSymbols
 
         words = Lexicon if self.human.unit.spells else WordSymbols
-        return words(map(self.human.identify, self.human.words), self.human.alphabet)
+        return words(self.human.spelled_words(), self.human.alphabet)
 
     @functools.cached_property
     def source_texts(self) -> dict[str, float]:

@@ -53,7 +53,7 @@ def mark_words(text, letter, first, label, word, seen):
     """
     node = np.int64(0)
     for i in range(text.size):
-        symbol = text[i]
+        symbol = np.int64(text[i])
         if letter[symbol]:
             if node >= 0:
                 node = find(first, label, node, symbol) + 1

@@ -41,7 +41,7 @@ def score(text, parent, first, follower, symbol, states, known, back, out):
     context = np.int64(0)
     written = 0
     for i in range(text.size - 1):
-        wanted = text[i]
+        wanted = np.int64(text[i])
         if wanted == 0:
             context = states[1]
             continue

@@ -1,0 +1,100 @@
+"""Slow twins of the n-gram models: dictionaries, from the textbook. Documents are lists of whole numbers > 0."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+
+PAD = 0
+
+
+class SlowModel:
+    """Counts of all n-grams up to `order`; one pad stands before each document."""
+
+    def __init__(self, documents: list[list[int]], order: int, alphabet: int, smoothing: str) -> None:
+        self.order, self.alphabet, self.smoothing = order, alphabet, smoothing
+        self.count: Counter[tuple[int, ...]] = Counter()
+        for document in documents:
+            text = [PAD, *document]
+            for end in range(2, len(text) + 1):
+                for length in range(1, min(order, end) + 1):
+                    self.count[tuple(text[end - length : end])] += 1
+        before = defaultdict(set)
+        for ngram in self.count:
+            before[ngram[1:]].add(ngram[0])
+        self.adjusted = {
+            ngram: count if len(ngram) == order or ngram[0] == PAD else len(before[ngram])
+            for ngram, count in self.count.items()
+        }
+        self.discount = {}
+        for length in range(1, order + 1):
+            sizes = Counter(a for ngram, a in self.adjusted.items() if len(ngram) == length)
+            usable = sizes[1] and sizes[2]
+            self.discount[length] = sizes[1] / (sizes[1] + 2 * sizes[2]) if usable else 0.5
+        self.followers = defaultdict(list)
+        for ngram in self.count:
+            self.followers[ngram[:-1]].append(ngram)
+
+    def probability(self, history: tuple[int, ...], symbol: int) -> float:
+        """P(symbol | history), the history reaching back to its pad or as far as the model looks."""
+        return self._probability(history[-(self.order - 1) :] if self.order > 1 else (), symbol)
+
+    def _probability(self, context: tuple[int, ...], symbol: int) -> float:
+        shorter = (lambda: self._probability(context[1:], symbol)) if context else (lambda: 1 / (self.alphabet + 1))
+        seen = self.followers[context]
+        if not seen:
+            return shorter()
+        ngram = (*context, symbol)
+        if self.smoothing == "ml":
+            return self.count[ngram] / sum(self.count[other] for other in seen)
+        if self.smoothing == "witten-bell":
+            total = sum(self.count[other] for other in seen)
+            return (self.count[ngram] + len(seen) * shorter()) / (total + len(seen))
+        discount = self.discount[len(ngram)]
+        total = sum(self.adjusted[other] for other in seen)
+        return (max(self.adjusted.get(ngram, 0) - discount, 0) + discount * len(seen) * shorter()) / total
+
+    def log_probabilities(self, documents: list[list[int]]) -> list[float]:
+        """Log-probability of each symbol."""
+        out = []
+        for document in documents:
+            text = (PAD, *document)
+            for i in range(1, len(text)):
+                p = self.probability(text[max(0, i - self.order + 1) : i], text[i])
+                out.append(math.log(p) if p > 0 else -math.inf)
+        return out
+
+
+def sequence_probability(model: SlowModel, document: tuple[int, ...]) -> float:
+    """P(the document's first symbols), given that each is a known one."""
+    unknown = model.alphabet + 1
+    out = 1.0
+    for i, symbol in enumerate(document):
+        history = (PAD, *document)[max(0, i + 2 - model.order) : i + 1] if model.order > 1 else ()
+        out *= model.probability(history, symbol) / (1.0 - model.probability(history, unknown))
+    return out
+
+
+def count_ngrams(documents: list[list[int]], longest: int = 4) -> tuple[list[int], float]:
+    """Distinct n-grams for n = 1 .. longest, and the entropy of the longest ones in nats."""
+    counts = [
+        Counter(tuple(d[i : i + n]) for d in documents for i in range(len(d) - n + 1)) for n in range(1, longest + 1)
+    ]
+    total = counts[-1].total()
+    return [len(c) for c in counts], -sum(c / total * math.log(c / total) for c in counts[-1].values())
+
+
+def padded(documents: list[list[int]]) -> list[int]:
+    """`0 d1 0 d2 0`."""
+    return [PAD, *(symbol for document in documents for symbol in [*document, PAD])]
+
+
+def unpadded(text: list[int]) -> list[list[int]]:
+    """The documents of `0 d1 0 d2 0`."""
+    out: list[list[int]] = []
+    for symbol in text[:-1]:
+        if symbol == PAD:
+            out.append([])
+        else:
+            out[-1].append(symbol)
+    return out

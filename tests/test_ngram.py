@@ -1,0 +1,399 @@
+"""n-gram models against slow twins, published examples, their own law of sampling, and the family that runs them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ngram_oracles import SlowModel, count_ngrams, padded, sequence_probability, unpadded
+from scipy import stats
+
+from lightcollapse.corpus import padding
+from lightcollapse.errors import CardError, DataError
+from lightcollapse.families import NGram
+from lightcollapse.kernels import counting, ngram, trie
+from lightcollapse.kernels.smoothing import SMOOTHINGS
+from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Replace
+from lightcollapse.sources import Normal, Text
+
+
+def random_documents(seed: int, alphabet: int, documents: int, longest: int) -> list[list[int]]:
+    """Documents whose symbols cling to the one before, so that some contexts are common and some never occur."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for _ in range(documents):
+        document = [int(rng.integers(1, alphabet + 1))]
+        for _ in range(rng.integers(0, longest)):
+            stay = rng.random() < 0.6
+            document.append(document[-1] % alphabet + 1 if stay else int(alphabet * rng.random() ** 2) + 1)
+        out.append(document)
+    return out
+
+
+def as_text(documents: list[list[int]]) -> padding.Symbols:
+    return np.array(padded(documents), dtype=np.int32)
+
+
+# --- Scoring -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+@pytest.mark.parametrize("alphabet", [1, 2, 4, 30])
+def test_scores_are_the_textbooks(smoothing: str, order: int, alphabet: int) -> None:
+    documents = random_documents(order, alphabet, 12, 25)
+    unseen = random_documents(99 + order, alphabet + 1, 8, 12)  # with unknown symbols, and contexts never seen
+    fast = ngram.Model(as_text(documents), order, alphabet, smoothing)
+    slow = SlowModel(documents, order, alphabet, smoothing)
+    for scored in (documents, unseen):
+        np.testing.assert_allclose(
+            fast.log_probabilities(as_text(scored)), slow.log_probabilities(scored), rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_probabilities_sum_to_one(smoothing: str) -> None:
+    documents = random_documents(3, 5, 10, 30)
+    model = ngram.Model(as_text(documents), 4, 5, smoothing)
+    for history in [*random_documents(4, 6, 20, 5), [], [6, 6]]:
+        last = [model.log_probabilities(as_text([[*history, symbol]]))[-1] for symbol in range(1, 7)]
+        assert math.fsum(np.exp(last)) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_maximum_likelihood_bigrams_of_the_textbook() -> None:
+    """Jurafsky and Martin, Speech and Language Processing, chapter 3: three sentences about Sam."""
+    sentences = ["I am Sam </s>", "Sam I am </s>", "I do not like green eggs and ham </s>"]
+    words = sorted({word for sentence in sentences for word in sentence.split()})
+    number = {word: i for i, word in enumerate(words, start=1)}
+    documents = [[number[word] for word in sentence.split()] for sentence in sentences]
+    model = ngram.Model(as_text(documents), 2, len(words), "ml")
+
+    def chance(word: str, *before: str) -> float:
+        return float(np.exp(model.log_probabilities(as_text([[number[w] for w in (*before, word)]]))[-1]))
+
+    assert chance("I") == pytest.approx(2 / 3)
+    assert chance("Sam") == pytest.approx(1 / 3)
+    assert chance("am", "I") == pytest.approx(2 / 3)
+    assert chance("</s>", "Sam") == pytest.approx(1 / 2)
+    assert chance("Sam", "am") == pytest.approx(1 / 2)
+    assert chance("do", "I") == pytest.approx(1 / 3)
+    assert chance("ham", "I") == 0.0
+
+
+def test_witten_bell_trigrams_of_another_library() -> None:
+    """The interpolation that nltk.lm's own tests work out by hand for "abcd" and "egadbe", over our unigrams."""
+    number = {symbol: i for i, symbol in enumerate("abcdeg$", start=1)}
+    documents = [[number[symbol] for symbol in document] for document in ("abcd$", "egadbe$")]
+    model = ngram.Model(as_text(documents), 3, len(number), "witten-bell")
+
+    def chance(text: str) -> float:
+        return float(np.exp(model.log_probabilities(as_text([[number[symbol] for symbol in text]]))[-1]))
+
+    c = (1 + 7 * (1 / 8)) / (12 + 7)  # 12 symbols, 7 types, 8 slots of the uniform law
+    assert chance("gbc") == pytest.approx((1 - 0.5) * 0.5 + 0.5 * c)  # g b was never seen: back to b
+    assert chance("abc") == pytest.approx((1 - 0.5) + 0.5 * ((1 - 0.5) * 0.5 + 0.5 * c))
+
+
+# --- The trie ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key_bits", [63, 40, 30, 26, 14, 5])
+def test_stages_of_sorting_give_one_trie(key_bits: int) -> None:
+    text = as_text(random_documents(7, 6, 100, 40))
+    whole = trie.build(text, 6, 6)
+    staged = trie.build(text, 6, 6, key_bits=key_bits)
+    for name in ("positions", "level", "start", "parent", "child", "label", "suffix", "count", "follower", "symbol"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(staged, name))
+
+
+def test_a_huge_alphabet_is_exact() -> None:
+    rng = np.random.default_rng(5)
+    alphabet = 2**20
+    documents = [rng.integers(alphabet - 30, alphabet + 1, 60).tolist() for _ in range(30)]
+    fast = ngram.Model(as_text(documents), 5, alphabet, "kneser-ney")
+    slow = SlowModel(documents, 5, alphabet, "kneser-ney")
+    np.testing.assert_allclose(
+        fast.log_probabilities(as_text(documents)), slow.log_probabilities(documents), rtol=1e-12
+    )
+    distinct, entropy = counting.count_ngrams(as_text(documents), alphabet)
+    expected, expected_entropy = count_ngrams(documents)
+    assert distinct.tolist() == expected
+    assert entropy == pytest.approx(expected_entropy, abs=1e-12)
+
+
+def test_counts_are_those_of_a_dictionary() -> None:
+    documents = random_documents(11, 4, 40, 30)
+    built = trie.build(as_text(documents), 3, 4)
+    slow = SlowModel(documents, 3, 4, "ml").count
+    ngrams = {}
+    for group in range(2, built.groups):
+        level = int(np.searchsorted(built.level, group, side="right")) - 1
+        end = int(built.positions[built.start[group]])
+        ngrams[tuple(built.text[end - level + 1 : end + 1].tolist())] = int(built.count[group])
+    assert ngrams == dict(slow)
+
+
+# --- Sampling ----------------------------------------------------------------------------------------------------
+
+
+def law(smoothing: str, order: int, alphabet: int, length: int) -> tuple[np.ndarray, np.ndarray, SlowModel]:
+    """Counts of all documents of this length that a model wrote, and their probabilities by the slow twin."""
+    documents = [[1, 2, 2, 1], [2, 2, 1], [1, 1, alphabet, 1, 2], [2], [1, 2, 1, 1, 2, 2, 2, 1]]
+    written = 60_000
+    model = ngram.Model(as_text(documents), order, alphabet, smoothing)
+    text = model.write(written * length, length, generation=3, replicate=1, seed=20)
+    drawn = text[1:].reshape(written, length + 1)[:, :-1] - 1
+    codes = np.ravel_multi_index(tuple(drawn.T), (alphabet,) * length)
+    counts = np.bincount(codes, minlength=alphabet**length)
+    slow = SlowModel(documents, order, alphabet, smoothing)
+    every = itertools.product(range(1, alphabet + 1), repeat=length)
+    return counts, np.array([sequence_probability(slow, document) for document in every]), slow
+
+
+def p_value(counts: np.ndarray, chances: np.ndarray) -> float:
+    """Chi-square test of counts; cells expected fewer than 10 times are pooled."""
+    expected = counts.sum() * chances / chances.sum()
+    assert np.all(counts[chances == 0.0] == 0)
+    rare = expected < 10
+    pooled = [np.append(x[~rare], x[rare].sum()) for x in (counts, expected)]
+    keep = pooled[1] > 0
+    return float(stats.chisquare(pooled[0][keep], pooled[1][keep]).pvalue)
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize(("order", "alphabet", "length"), [(1, 4, 3), (2, 3, 4), (3, 3, 5), (4, 2, 8), (5, 3, 5)])
+def test_sampling_and_scoring_are_one_law(smoothing: str, order: int, alphabet: int, length: int) -> None:
+    counts, chances, _ = law(smoothing, order, alphabet, length)
+    assert math.fsum(chances) == pytest.approx(1.0, abs=1e-9)
+    assert p_value(counts, chances) > 1e-7  # 15 such tests: a false alarm in about a million runs
+
+
+def test_the_law_of_another_smoothing_is_rejected() -> None:
+    counts, _, slow = law("witten-bell", 3, 3, 5)
+    slow.smoothing = "kneser-ney"
+    every = itertools.product(range(1, 4), repeat=5)
+    assert p_value(counts, np.array([sequence_probability(slow, document) for document in every])) < 1e-20
+
+
+def test_what_is_written_depends_on_its_counters_alone() -> None:
+    text = as_text(random_documents(2, 6, 50, 40))
+    model = ngram.Model(text, 4, 6, "witten-bell")
+    whole = model.write(1000, 17, generation=1, replicate=5, seed=9)
+    assert padding.size(whole) == 1000
+    assert [len(d) for d in unpadded(whole.tolist())] == [17] * 58 + [14]
+    np.testing.assert_array_equal(whole[:400], model.write(600, 17, 1, 5, 9)[:400])  # a shorter text is a beginning
+    for other in ((2, 5, 9), (1, 6, 9), (1, 5, 10), (1, 5, 9 + 2**40)):
+        assert not np.array_equal(whole, model.write(1000, 17, *other))
+
+
+# --- Counting ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key_bits", [63, 20])
+@pytest.mark.parametrize("longest", [2, 5, 40])
+def test_ngram_counts_and_entropy(longest: int, key_bits: int) -> None:
+    documents = [*random_documents(1, 7, 60, longest), [1, 2, 3, 4]]
+    distinct, entropy = counting.count_ngrams(as_text(documents), 7, key_bits)
+    expected, expected_entropy = count_ngrams(documents)
+    assert distinct.tolist() == expected
+    assert entropy == pytest.approx(expected_entropy, abs=1e-12)
+
+
+def test_no_ngram_has_no_entropy() -> None:
+    distinct, entropy = counting.count_ngrams(as_text([[1, 1], [2]]), 2)
+    assert distinct.tolist() == [2, 1, 0, 0]
+    assert entropy == 0.0
+
+
+def test_words_are_maximal_runs_of_letters() -> None:
+    number = {c: i for i, c in enumerate("abc .", start=1)}
+    spell = lambda word: np.array([number[c] for c in word], dtype=np.int32)  # noqa: E731
+    lexicon = counting.Lexicon(map(spell, ["a", "ab", "abc", "cab", "b", "ca"]), len(number))
+    documents = ["abc ab", "a.cabb bcab", "ab", "ca", "b"]  # neither cabb nor bcab is a word; ca b are two documents
+    assert lexicon.count(as_text([spell(d).tolist() for d in documents])) == len({"abc", "ab", "a", "ca", "b"})
+    assert counting.WordSymbols(map(spell, "ac"), 5).count(as_text([[1, 1, 2], [4, 5]])) == 1
+    assert counting.Lexicon([], 5).count(as_text([[1, 2]])) == 0
+
+
+# --- The family --------------------------------------------------------------------------------------------------
+
+SENTENCES = [
+    f"The {a} {b} sat on the {c}, and {d} it went.\n\n"
+    for a, b, c, d in itertools.product(("old", "grey", "tame"), ("cat", "dog"), ("mat", "sill", "rug"), ("off", "up"))
+]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("text") / "cats.txt"
+    rare = "".join(f"The {word} cat.\n\n" for word in ("sly", "shy", "sly", "wry", "wary", "wary"))
+    file.write_text("".join(SENTENCES) * 2 + rare * 2)
+    return str(file)
+
+
+def simulate(path: str, regime, seed=4, generations=4, sample_size=None, replicate=0, family=None, **source):
+    text = Text(path, **{"document_length": 40, "rare_share": 0.2, **source})
+    family = family or NGram(order=3)
+    size = sample_size or text.resolve_sample_size(seed)
+    schedule = regime.rows(np.full(generations, size, dtype=np.int64))
+    family.check(text, schedule)
+    simulation = family.prepare(text, schedule, seed)
+    return simulation, simulation.run_block(np.array([replicate], dtype=np.uint64))
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_metrics_are_those_of_the_slow_twins(path: str, smoothing: str) -> None:
+    simulation, block = simulate(path, Replace(), family=NGram(3, smoothing=smoothing), generations=2)
+    human = simulation.human
+    training, held_out = unpadded(human.training.tolist()), unpadded(human.held_out.tolist())
+    source = SlowModel(training, 3, human.alphabet, smoothing)
+    wrote = simulation.human_model.write(human.size, 40, 2, 0, 4)
+    last = SlowModel(unpadded(wrote.tolist()), 3, human.alphabet, smoothing)
+    column = {name: values[0] for name, values in block.metrics.items()}
+    for generation, model in ((0, source), (1, source), (2, last)):
+        scores = np.array(model.log_probabilities(held_out))
+        assert column["perplexity"][generation] == pytest.approx(np.exp(-scores.mean()))
+        assert column["rare_perplexity"][generation] == pytest.approx(np.exp(-scores[human.rare].mean()))
+    reference = np.array(source.log_probabilities(held_out))
+    possible = np.isfinite(reference)
+    expected = np.mean(reference[possible] - np.array(last.log_probabilities(held_out))[possible])
+    assert column["kl_source_model"][2] == pytest.approx(expected)
+    again = simulation.fit(wrote).write(human.size, 40, 3, 0, 4)
+    shown = unpadded(padding.head(again, len(scores)).tolist())
+    expected = np.mean(np.array(last.log_probabilities(shown)) - np.array(source.log_probabilities(shown)))
+    assert column["kl_model_source"][2] == pytest.approx(expected)
+    assert column["kl_source_model"][:2].tolist() == column["kl_model_source"][:2].tolist() == [0.0, 0.0]
+    for generation, text in enumerate((training, unpadded(wrote.tolist()), unpadded(again.tolist()))):
+        distinct, entropy = count_ngrams(text)
+        assert [column[f"distinct_{n}"][generation] for n in (1, 2, 3, 4)] == distinct
+        assert column["ngram_entropy"][generation] == pytest.approx(entropy)
+        assert column["support"][generation] == distinct[0]
+    assert len(block.excerpts) == 3
+    assert all(0 < len(excerpt) <= 66 and excerpt.isprintable() for excerpt in block.excerpts)
+
+
+def test_training_sets_hold_what_the_schedule_says(path: str) -> None:
+    for regime in (Accumulate(), AccumulateSubsample(), FreshFraction(0.3), FixedReal(), Replace()):
+        simulation, block = simulate(path, regime, sample_size=1000, generations=3)
+        assert not any(np.isnan(values).any() for values in block.metrics.values())
+        first = simulation.real(1000, 1, 0)
+        batches = [first, np.roll(first, 0), simulation.draw(first, 900, 9, 0, 1)][:3]
+        schedule = simulation.schedule
+        batches[1] = simulation.human_model.write(int(schedule["sample"][1]), 40, 2, 0, 4)
+        batches[2] = simulation.human_model.write(int(schedule["sample"][2]), 40, 3, 0, 4)
+        for t in (2, 3):
+            assert padding.size(simulation.gather(t, batches[:t], 0)) == schedule["size"][t - 1]
+    simulation, _ = simulate(path, Accumulate(), sample_size=1000)
+    np.testing.assert_array_equal(simulation.gather(2, [first, batches[1]], 0), padding.join([first, batches[1]]))
+
+
+def test_real_documents_are_drawn_without_replacement(path: str) -> None:
+    simulation, _ = simulate(path, FreshFraction(0.5), sample_size=1200)
+    human = unpadded(simulation.human.training.tolist())
+    drawn = unpadded(simulation.real(600, 2, 0).tolist())
+    assert sum(map(len, drawn)) == 600
+    for document in drawn[:-1]:
+        human.remove(document)  # raises where it is not there, or was drawn before
+    assert drawn != unpadded(simulation.real(600, 3, 0).tolist())
+    assert drawn != unpadded(simulation.real(600, 2, 1).tolist())
+
+
+def test_replicates_are_independent_of_their_company(path: str) -> None:
+    simulation, alone = simulate(path, AccumulateSubsample(), replicate=3, sample_size=1500)
+    together = simulation.run_block(np.array([1, 3, 2], dtype=np.uint64))
+    for name, values in alone.metrics.items():
+        np.testing.assert_array_equal(values[0], together.metrics[name][1])
+    assert not np.array_equal(together.metrics["distinct_4"][0], together.metrics["distinct_4"][1])
+    regimes = [simulate(path, regime, sample_size=1500)[1] for regime in (Replace(), FixedReal())]
+    np.testing.assert_array_equal(regimes[0].metrics["distinct_3"][:, :2], regimes[1].metrics["distinct_3"][:, :2])
+
+
+@pytest.mark.parametrize("unit", ["chars", "bytes", "words"])
+def test_every_unit_runs(path: str, unit: str) -> None:
+    simulation, block = simulate(path, Replace(), unit=unit, family=NGram(2, unit=unit))
+    assert block.metrics["vocabulary"][0, 0] >= len(simulation.human.words) - (0 if unit == "words" else 20)
+    assert np.all(block.metrics["perplexity"] > 1.0)
+
+
+def test_a_model_without_smoothing_collapses_to_infinity_not_nan(path: str) -> None:
+    _, block = simulate(path, Replace(), family=NGram(6, smoothing="ml"), sample_size=200, generations=3)
+    assert np.isposinf(block.metrics["perplexity"][0, 1:]).all()
+    assert not any(np.isnan(values).any() for values in block.metrics.values())
+
+
+def test_cards_that_cannot_be_executed_are_refused(path: str) -> None:
+    with pytest.raises(CardError, match=r"order must lie in 1\.\.16, got 0"):
+        NGram(order=0)
+    with pytest.raises(CardError, match="did you mean 'witten-bell'"):
+        NGram(smoothing="witten-bel")
+    rows = Replace().rows(np.full(3, 100))
+    with pytest.raises(CardError, match="needs a text source, got source normal"):
+        NGram().check(Normal(), rows)
+    with pytest.raises(CardError, match="its source's, 'chars', got 'words'"):
+        NGram(unit="words").check(Text(path), rows)
+    with pytest.raises(CardError, match="sample_size must be at least the order, 5 symbols, got 4"):
+        NGram().check(Text(path), Replace().rows(np.full(3, 4)))
+    with pytest.raises(CardError, match=r"sample_size must be at most .* in 'cats.txt', \d+ symbols, got 100000"):
+        NGram().check(Text(path), Replace().rows(np.full(3, 100_000)))
+    size = Text(path).resolve_sample_size(0)
+    with pytest.raises(CardError, match=f"sample_size must be at most .*, {size} symbols, got {size + 1}"):
+        NGram().prepare(Text(path), Replace().rows(np.full(3, size + 1)), 0)
+    with pytest.raises(DataError, match="no rare word"):
+        NGram().prepare(Text(path, rare_share=1e-9), rows, 0)
+
+
+def test_a_text_shorter_than_the_order_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "short.txt"
+    file.write_text("cat")
+    with pytest.raises(DataError, match=r"'short.txt' is shorter than the order, 5 symbols"):
+        NGram().check(Text(str(file)), Replace().rows(np.full(3, 5)))
+
+
+# --- Compilation -------------------------------------------------------------------------------------------------
+
+TINY = """
+import json, numpy as np
+from lightcollapse.kernels import counting, ngram
+rng = np.random.default_rng(8)
+text = rng.integers(1, 4, 200).astype(np.int32)
+text[::9] = 0
+text[-1] = 0
+text = text[np.append(True, (text[1:] != 0) | (text[:-1] != 0))]
+out = []
+for smoothing in ("witten-bell", "kneser-ney", "ml"):
+    model = ngram.Model(text, 3, 3, smoothing)
+    out += [model.log_probabilities(text).tolist(), model.write(150, 7, 1, 2, 3).tolist()]
+distinct, entropy = counting.count_ngrams(text, 3)
+words = counting.Lexicon([np.array([1, 2], dtype=np.int32), np.array([2], dtype=np.int32)], 3)
+print(json.dumps([*out, distinct.tolist(), entropy, words.count(text)]))
+"""
+
+
+def test_compiled_and_plain_kernels_agree() -> None:
+    runs = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", TINY],
+            env=os.environ | {"NUMBA_DISABLE_JIT": flag},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for flag in ("0", "1")
+    ]
+    compiled, plain = (json.loads(run.stdout) for run in runs)
+    assert compiled == plain
+
+
+def test_one_signature_a_kernel(path: str) -> None:
+    for smoothing in SMOOTHINGS:
+        simulate(path, FreshFraction(0.2), family=NGram(4, smoothing=smoothing), generations=3, sample_size=1500)
+    kernels = (trie.pack, trie.compare, trie.grow, ngram.find, ngram.score, ngram.write, counting.mark_words)
+    for kernel in kernels:
+        assert len(kernel.signatures) == 1, kernel.py_func.__name__
