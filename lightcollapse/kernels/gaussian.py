@@ -16,9 +16,8 @@ from lightcollapse.kernels.rng import (
     POOL,
     REAL_DATA,
     SYNTHETIC,
-    chi_square,
+    gamma,
     log_of,
-    normals,
     philox,
     turn,
     uniforms,
@@ -108,12 +107,38 @@ def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, 
 
 @kernel
 def _statistics(count, generation, stream, replicates, k0, k1, mean, squares):
-    """The same two numbers in law: a normal over sqrt(count), and a chi-square with count - 1 degrees of freedom."""
-    for lane in range(len(replicates)):
-        replicate = replicates[lane]
-        z, _ = normals(np.uint64(0), generation, replicate, stream, k0, k1)
-        mean[lane] = z / math.sqrt(count)
-        squares[lane], _ = chi_square(count - 1, ONE, generation, replicate, stream, k0, k1)
+    """The same two numbers in law: a normal over sqrt(count), and a chi-square with count - 1 degrees of freedom.
+
+    The chi-square is twice a gamma variate from a cubed normal (Marsaglia and Tsang 2000). The first trial of all lanes
+    is vectorised; the few that it rejects go on by themselves.
+    """
+    lanes = len(replicates)
+    rows = np.empty((2, lanes))
+    uniform = np.empty(lanes)
+    radius = np.empty(lanes)
+    _fill(rows, 1, 0, generation, stream, replicates, k0, k1, uniform, radius)
+    root = math.sqrt(count)
+    for lane in range(lanes):
+        mean[lane] = rows[0, lane] / root
+        squares[lane] = rows[1, lane] * rows[1, lane] if count > 1 else 0.0
+    if count < 3:
+        return
+    shape = 0.5 * (count - 1)
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    for lane in range(lanes):
+        w0, w1, _, _ = philox(ONE, generation, replicates[lane], stream, k0, k1)
+        uniform[lane] = unit(w0, w1)
+    for lane in range(lanes):
+        x = rows[1, lane]
+        v = 1.0 + c * x
+        cube = v * v * v
+        bound = 0.5 * x * x + d - d * cube + d * log_of(max(cube, 1e-300))
+        squares[lane] = 2.0 * d * cube if (v > 0.0) & (log_of(uniform[lane]) < bound) else -1.0
+    for lane in range(lanes):
+        if squares[lane] < 0.0:
+            value, _ = gamma(shape, ONE + ONE, generation, replicates[lane], stream, k0, k1)
+            squares[lane] = 2.0 * value
 
 
 @kernel
@@ -183,7 +208,7 @@ def _write(group, count, generation, stream, model, draws, points, moments, kept
     else:
         _statistics(count, generation, stream, replicates, k0, k1, moments[0], moments[1])
     for lane in range(len(replicates)):
-        scale = math.exp(0.5 * model[2, lane])
+        scale = math.sqrt(model[1, lane])
         group[0, lane] = model[0, lane] + scale * moments[0, lane]
         group[1, lane] = model[1, lane] * moments[1, lane]
         if len(kept) > 0:
@@ -217,12 +242,14 @@ def _fit_weighted(model, weight, synthetic, pooled, real, real_group):
 
 @kernel
 def _fit_last(model, divisor, batch, moments):
-    """Fit to one batch of the model itself: the log variance is a sum of logs, so it never underflows."""
+    """Fit to one batch of the model itself: the log variance is a sum of logs, so it goes on where the variance itself
+    is too small for a float.
+    """
     for lane in range(model.shape[1]):
-        model[0, lane] = batch[0, lane]
         ratio = moments[1, lane] / divisor
-        model[2, lane] += math.log(ratio) if ratio > 0.0 else -np.inf
-        model[1, lane] = math.exp(model[2, lane])
+        model[0, lane] = batch[0, lane]
+        model[1, lane] *= ratio
+        model[2, lane] += log_of(ratio) if ratio > 0.0 else -np.inf
 
 
 @kernel

@@ -174,18 +174,6 @@ def gamma(shape, c0, c1, c2, c3, k0, k1):
                 return d * v, c0
 
 
-@kernel
-def chi_square(degrees, c0, c1, c2, c3, k0, k1):
-    """Chi-square with `degrees` >= 0 degrees of freedom (0: the constant 0); returns (value, next free block)."""
-    if degrees == 0:
-        return 0.0, c0
-    if degrees == 1:
-        x, _ = normals(c0, c1, c2, c3, k0, k1)
-        return x * x, c0 + ONE
-    value, c0 = gamma(0.5 * degrees, c0, c1, c2, c3, k0, k1)
-    return 2.0 * value, c0
-
-
 @inlined
 def _stirling_tail(k):
     """log k! less Stirling's formula at k + 1/2: the correction that binomial rejection needs."""
