@@ -104,7 +104,7 @@ def test_witten_bell_trigrams_of_another_library() -> None:
 # --- The trie ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key_bits", [63, 40, 30, 26, 14, 5])
+@pytest.mark.parametrize("key_bits", [64, 40, 30, 26, 14, 5])
 def test_stages_of_sorting_give_one_trie(key_bits: int) -> None:
     text = as_text(random_documents(7, 6, 100, 40))
     whole = trie.build(text, 6, 6)
@@ -196,7 +196,7 @@ def test_what_is_written_depends_on_its_counters_alone() -> None:
 # --- Counting ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key_bits", [63, 20])
+@pytest.mark.parametrize("key_bits", [64, 20])
 @pytest.mark.parametrize("longest", [2, 5, 40])
 def test_ngram_counts_and_entropy(longest: int, key_bits: int) -> None:
     documents = [*random_documents(1, 7, 60, longest), [1, 2, 3, 4]]

@@ -15,7 +15,7 @@ from lightcollapse.kernels.trie import Symbols, sort_histories
 LONGEST = 4  # n-grams of 1 .. LONGEST symbols are counted
 
 
-def count_ngrams(text: Symbols, alphabet: int, key_bits: int = 63) -> tuple[NDArray[np.int64], float]:
+def count_ngrams(text: Symbols, alphabet: int, key_bits: int = 64) -> tuple[NDArray[np.int64], float]:
     """Distinct n-grams within the padded documents, and the entropy of the longest ones.
 
     Symbols lie in 1..alphabet + 1. Returns int64 (4,), entry n - 1 for n-grams, and the plug-in entropy of the 4-grams

@@ -74,7 +74,7 @@ def compare(keys, index_bits, bits, count, first, class_shared, shared):
 
 
 def sort_histories(
-    text: Symbols, order: int, alphabet: int, key_bits: int = 63
+    text: Symbols, order: int, alphabet: int, key_bits: int = 64
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """Positions sorted by reversed history of `order` symbols, and how many symbols each shares with the one before.
 
@@ -94,7 +94,7 @@ def sort_histories(
         room = key_bits - index_bits * (2 if first else 1)
         low = index_bits if room >= bits else 0  # no room for the position: sort indirectly
         if not low:
-            room = key_bits + 1 - (index_bits if first else 0)
+            room = key_bits - (index_bits if first else 0)
         count = max(1, min(order - first, room // bits))
         pack(text, first, count, bits, low, rank, keys)
         if low:
@@ -165,13 +165,13 @@ def grow(text, positions, shared, order):
     for g in range(groups - 1, 0, -1):
         count[parent[g]] += count[g]
         followed[parent[g]] += followed[g]
-    k = 1
-    for g in range(2, groups):  # group 1 is the pad, which follows nothing
-        while g >= level[k + 1]:
-            k += 1
-        q = deepest[positions[start[g]] - 1]
-        while q >= level[k]:
-            q = parent[q]
+    for g in range(groups - 1, 1, -1):  # group 1 is the pad, which follows nothing
+        if child[g] < child[g + 1]:
+            q = parent[suffix[child[g]]]
+        else:
+            q = deepest[positions[start[g]] - 1]
+            if q >= level[order]:
+                q = parent[q]
         suffix[g] = q
         types[q] += 1
     first = np.zeros(groups + 1, dtype=np.int32)
@@ -242,7 +242,7 @@ class Trie:
         return int(self.level[self.order])
 
 
-def build(text: Symbols, order: int, alphabet: int, key_bits: int = 63) -> Trie:
+def build(text: Symbols, order: int, alphabet: int, key_bits: int = 64) -> Trie:
     """The trie of all n-grams of the padded documents `text`, n <= order; symbols lie in 1..alphabet + 1."""
     positions, shared = sort_histories(text, order, alphabet + 2, key_bits)
     return Trie(text, order, alphabet, positions, *grow(text, positions, shared, order))
