@@ -203,6 +203,19 @@ def parted_text(text: str, unit: str) -> str:
     return " ".join(re.findall(r"\w+", text)) if unit == "words" else text
 
 
+def test_one_large_document_does_not_swell_the_held_out_part(tmp_path: Path) -> None:
+    documents = ["word " * 10 + "\n\n"] * 30 + ["word " * 200 + "\n\n"]
+    source = Text(write(tmp_path / "a", "".join(documents).encode()))
+    total = len("".join(documents))
+    held = {total - source.resolve_sample_size(seed) for seed in range(30)}
+    assert 0.1 * total <= min(held) <= max(held) <= 0.15 * total
+    two = human.part(
+        reading.Corpus("two", "", ("a b" * 50, "c d" * 60)),
+        unit="chars", lowercase=False, held_out=0.1, rare_share=0.5, document_length=9, seed=1,
+    )  # fmt: skip
+    assert padding.size(two.held_out) == 150
+
+
 def test_the_seed_parts_the_text(path: str) -> None:
     source = Text(path)
     assert source.human(1) is source.human(1)

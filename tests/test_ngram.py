@@ -16,7 +16,7 @@ from ngram_oracles import SlowModel, count_ngrams, padded, sequence_probability,
 from scipy import stats
 
 from lightcollapse.corpus import padding
-from lightcollapse.errors import CardError, DataError
+from lightcollapse.errors import CardError, DataError, LimitError
 from lightcollapse.families import NGram
 from lightcollapse.kernels import counting, ngram, trie
 from lightcollapse.kernels.smoothing import SMOOTHINGS
@@ -349,6 +349,12 @@ def test_cards_that_cannot_be_executed_are_refused(path: str) -> None:
         NGram().prepare(Text(path, rare_share=1e-9), rows, 0)
 
 
+def test_more_ngrams_than_can_be_numbered_are_refused(path: str) -> None:
+    sizes = np.array([100, 2**30], dtype=np.int64)
+    with pytest.raises(LimitError, match="order x training set must be at most 2147483647 symbols, got 5368709120"):
+        NGram().check(Text(path), Replace().rows(sizes))
+
+
 def test_a_text_shorter_than_the_order_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "short.txt"
     file.write_text("cat")
@@ -394,6 +400,7 @@ def test_compiled_and_plain_kernels_agree() -> None:
 def test_one_signature_a_kernel(path: str) -> None:
     for smoothing in SMOOTHINGS:
         simulate(path, FreshFraction(0.2), family=NGram(4, smoothing=smoothing), generations=3, sample_size=1500)
-    kernels = (trie.pack, trie.compare, trie.grow, ngram.find, ngram.score, ngram.write, counting.mark_words)
+    assert len(ngram.find.signatures) <= 1  # none where its callers came from the disk cache
+    kernels = (trie.pack, trie.compare, trie.grow, ngram.score, ngram.write, counting.mark_words)
     for kernel in kernels:
         assert len(kernel.signatures) == 1, kernel.py_func.__name__

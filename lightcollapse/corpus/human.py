@@ -15,6 +15,7 @@ from lightcollapse.corpus.units import UNITS, Unit, letters
 from lightcollapse.errors import DataError
 
 _SPLIT = 4  # the generator's stream for parting documents
+_EXCESS = 1.5  # a document that would bring the held-out part above this many times its share is left to learn from
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def part(
 ) -> Human:
     """Part a corpus by whole documents: in random order they are held out until `held_out` of the symbols are.
 
+    A document that would make the held-out part half as large again as asked is passed over; where all would, the
+    smallest is held out.
+
     Rare words are the word types of the training part from the rarest on, ties in alphabetical order, while together
     they are at most `rare_share` of its word tokens. Raises DataError where the text is too short to part.
     """
@@ -105,12 +109,14 @@ def part(
 def _held_out(sizes: list[int], share: float, seed: int) -> list[bool]:
     """Which documents are held out: at least one is, and at least one is not."""
     aside = [False] * len(sizes)
-    missing = share * sum(sizes)
-    for i in permutation(len(sizes), 0, 0, _SPLIT, seed)[:-1]:
-        if missing <= 0:
-            break
-        aside[i] = True
-        missing -= sizes[i]
+    wanted = share * sum(sizes)
+    held = 0
+    for i in permutation(len(sizes), 0, 0, _SPLIT, seed):
+        if held < wanted and held + sizes[i] <= _EXCESS * wanted and sum(aside) < len(sizes) - 1:
+            aside[i] = True
+            held += sizes[i]
+    if held == 0:
+        aside[int(np.argmin(sizes))] = True
     return aside
 
 

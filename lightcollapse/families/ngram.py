@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.corpus import Human, padding, permutation
-from lightcollapse.errors import CardError, DataError, nearest, require
+from lightcollapse.errors import CardError, DataError, LimitError, nearest, require
 from lightcollapse.families.base import Block, Family, Simulation, refuse_columns, refuse_source
 from lightcollapse.schedule import ALL, REAL, Schedule
 from lightcollapse.sources.text import Text
@@ -25,6 +25,7 @@ _SMOOTHINGS = ("kneser-ney", "ml", "witten-bell")  # as in kernels.ngram, which 
 _REAL_DATA, _POOL = 0, 2  # streams of the generator
 _ANCHOR = 1 << 8  # lane of the first that picks re-used real documents
 _EXCERPT = 66  # characters
+_MOST_GROUPS = 2**31 - 1  # n-grams are numbered in 32 bits
 
 
 class NGram(Family, frozen=True):
@@ -91,6 +92,9 @@ class NGram(Family, frozen=True):
         smallest = int(schedule["size"].min())
         require(smallest >= self.order, f"sample_size must be at least the order, {self.order} symbols", smallest)
         _refuse_larger(schedule, corpus.name, most)
+        largest = int(max(schedule["size"].max(), schedule["sample"].max())) * self.order
+        if largest > _MOST_GROUPS:
+            raise LimitError(f"order x training set must be at most {_MOST_GROUPS} symbols, got {largest}")
 
     def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
         return NGramSimulation(self, source, schedule, seed)
