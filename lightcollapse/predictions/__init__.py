@@ -7,6 +7,7 @@
     gaussian_mixed  a Gaussian refitted on a mix of real and synthetic points
     weighted        real and synthetic points with weights of their own
     wright_fisher   categorical laws: the exact chain of one symbol's count
+    wright_fisher_mixed  the same with fresh data, one real sample for ever, or a growing pool
     branching       rare symbols: loss, survival, the effective sample size
     smoothing       categorical laws with add-k smoothing
 

@@ -226,7 +226,8 @@ def improvement_probability(sample_sizes: ArrayLike) -> Float:
     """
     sizes = sizes_of(sample_sizes)
     later = np.cumsum(1.0 / sizes[1:])
-    return np.concatenate([[np.nan, np.nan], np.arctan(2.0 * np.sqrt(1.0 / sizes[0] / later)) / np.pi])[: len(sizes) + 1]
+    chance = np.arctan(2.0 * np.sqrt(1.0 / sizes[0] / later)) / np.pi
+    return np.concatenate([[np.nan, np.nan], chance])[: len(sizes) + 1]
 
 
 def biased_variance_mean(

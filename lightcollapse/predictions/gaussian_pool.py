@@ -51,9 +51,7 @@ class _Factors:
     def _log_laplace(self, s: Float, z_power: int) -> Float:
         """log of E[z^(2k) exp(-sF)] / E[z^(2k)] : (generations - 1, nodes)."""
         b, c, half = self.b[:, None], self.c[:, None], self.degrees[:, None] / 2.0
-        return np.asarray(
-            -self.a[:, None] * s - half * np.log1p(2.0 * b * s) - (0.5 + z_power) * np.log1p(2.0 * c * s)
-        )
+        return np.asarray(-self.a[:, None] * s - half * np.log1p(2.0 * b * s) - (0.5 + z_power) * np.log1p(2.0 * c * s))
 
     def _nodes(self) -> Float:
         top = np.log(60.0 / self.a.min()) if self.a.size else 0.0

@@ -1,0 +1,419 @@
+"""Categorical frequencies refitted on their own samples: the exact chain of one symbol's count.
+
+Given model t, the count of a symbol in the next training set is binomial, whatever the other symbols do; so the
+expectation of every sum over symbols is a sum of expectations over one-dimensional chains. Symbols of equal
+probability share one chain. This is neutral Wright-Fisher drift, a symbol for an allele.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln, xlog1py, xlogy
+
+from lightcollapse.predictions import branching, pairs
+from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+
+LARGEST_CHAIN = 4000  # points in a training set beyond which the exact chain is refused
+DENSE = 1000  # states beyond which transition matrices keep only a band
+BAND = (9.0, 25.0)  # half width of the band: that many standard deviations, plus that many counts
+
+Functional = Callable[[Float], Float]
+BySymbol = Callable[[Float, Float], Float]  # of frequencies and source probabilities
+
+
+def binomial_rows(points: int, chances: ArrayLike) -> Float:
+    """Binomial(points, q) probabilities: float64 (chances, points + 1), each row summing to 1."""
+    q = np.atleast_1d(np.asarray(chances, dtype=np.float64))[:, None]
+    k = np.arange(points + 1, dtype=np.float64)
+    choose = gammaln(points + 1.0) - gammaln(k + 1.0) - gammaln(points - k + 1.0)
+    rows = np.exp(choose + xlogy(k, q) + xlog1py(points - k, -q))
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+
+
+def transition(before: int, after: int, chance: Functional | None = None) -> Any:
+    """Transition matrix of a count: row j is Binomial(after, g(j / before)), g the identity when not given.
+
+    float64 (before + 1, after + 1); a sparse matrix holding a band where it is large.
+    """
+    share = np.arange(before + 1, dtype=np.float64) / before
+    q = share if chance is None else np.clip(chance(share), 0.0, 1.0)
+    if max(before, after) <= DENSE:
+        return binomial_rows(after, q)
+    from scipy.sparse import csr_array
+
+    half = BAND[0] * np.sqrt(after * q * (1.0 - q)) + BAND[1]
+    low = np.maximum(np.floor(after * q - half), 0).astype(np.int64)
+    high = np.minimum(np.ceil(after * q + half), after).astype(np.int64)
+    counts = high - low + 1
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    k = np.arange(starts[-1]) - np.repeat(starts[:-1] - low, counts)
+    chances, to = np.repeat(q, counts), k.astype(np.float64)
+    log_choose = gammaln(after + 1.0) - gammaln(to + 1.0) - gammaln(after - to + 1.0)
+    values = np.exp(log_choose + xlogy(to, chances) + xlog1py(after - to, -chances))
+    values /= np.repeat(np.add.reduceat(values, starts[:-1]), counts)
+    return csr_array((values, k, starts), shape=(before + 1, after + 1))
+
+
+def grouped(probabilities: ArrayLike) -> tuple[Float, Float]:
+    """Distinct probabilities and how many symbols have each: two float64 arrays. Raises ValueError on a bad law."""
+    p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+    require(bool(np.all(p >= 0)) and abs(float(p.sum()) - 1.0) < 1e-8, "probabilities must sum to 1", float(p.sum()))
+    values, counts = np.unique(p, return_counts=True)
+    return values, counts.astype(np.float64)
+
+
+def chain_sizes(sample_sizes: ArrayLike) -> NDArray[np.int64]:
+    """The sample sizes as int64, refused with ValueError where the exact chain would be too large."""
+    sizes = sizes_of(sample_sizes).astype(np.int64)
+    if sizes.size:
+        require(int(sizes.max()) <= LARGEST_CHAIN, f"the exact chain needs samples of at most {LARGEST_CHAIN} points",
+                int(sizes.max()))  # fmt: skip
+    return sizes
+
+
+def expected_sum(
+    probabilities: ArrayLike, sample_sizes: ArrayLike, functional: Functional, *, chance: Functional | None = None
+) -> Float:
+    """E of the sum over symbols of f(p_t) for t = 0..T, f vectorised and the same for every symbol. Exact.
+
+    `probabilities` (symbols,), `sample_sizes` (generations,) of at most 4000 points; float64 (generations + 1,).
+    `chance` maps a symbol's frequency to the probability at which the model writes it (smoothing, say), and f is
+    taken of the frequency. Entry 0 is f summed over the source.
+
+    Derivation: theory/wright-fisher.md. Source: Wright 1931; derived.
+    """
+    values, counts = grouped(probabilities)
+    sizes = chain_sizes(sample_sizes)
+    start = float(counts @ functional(values))
+    if sizes.size == 0:
+        return np.array([start])
+    if np.all(sizes == sizes[0]):
+        return from_source(start, _backward(values, counts, int(sizes[0]), len(sizes), functional, chance))
+    rows = forward_laws(values, sizes, chance)
+    return from_source(start, [counts @ (law @ functional(np.arange(n + 1) / n)) for n, law in rows])
+
+
+def _backward(
+    values: Float, counts: Float, n: int, generations: int, functional: Functional, chance: Functional | None
+) -> list[float]:
+    """Equal sizes and one functional: one vector, stepped back, serves every symbol and generation."""
+    first = counts @ binomial_rows(n, values)
+    later = np.asarray(functional(np.arange(n + 1) / n), dtype=np.float64)
+    step: Any = transition(n, n, chance) if generations > 1 else None
+    result = []
+    for t in range(generations):
+        result.append(float(first @ later))
+        if t + 1 < generations:
+            later = step @ later
+    return result
+
+
+def forward_laws(values: Float, sizes: NDArray[np.int64], chance: Functional | None) -> Iterator[tuple[int, Float]]:
+    """Yield (n_t, law of the count in training set t for each value: float64 (values, n_t + 1))."""
+    law, shape = binomial_rows(int(sizes[0]), values), (0, 0)
+    step: Any = None
+    yield int(sizes[0]), law
+    for before, after in zip(sizes[:-1].tolist(), sizes[1:].tolist(), strict=True):
+        if (before, after) != shape:
+            step, shape = transition(before, after, chance), (before, after)
+        law = np.asarray((step.T @ law.T).T) if before > DENSE or after > DENSE else law @ step
+        yield after, law
+
+
+def expected_sum_by_symbol(
+    probabilities: ArrayLike, sample_sizes: ArrayLike, functional: BySymbol, *, chance: Functional | None = None
+) -> Float:
+    """E of the sum over symbols of f(p_t, p_0), f vectorised over (frequencies, source probabilities). Exact.
+
+    `probabilities` (symbols,), `sample_sizes` (generations,) of at most 4000 points; float64 (generations + 1,).
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    values, counts = grouped(probabilities)
+    sizes = chain_sizes(sample_sizes)
+    start = float(counts @ functional(values, values))
+    result = []
+    for n, law in forward_laws(values, sizes, chance) if sizes.size else ():
+        shares = np.arange(n + 1, dtype=np.float64) / n
+        result.append(float(counts @ (law * functional(shares[None, :], values[:, None])).sum(axis=1)))
+    return from_source(start, result)
+
+
+def entropy_term(share: Float) -> Float:
+    """-x log x, zero at zero."""
+    return np.asarray(-xlogy(share, share))
+
+
+def present(share: Float) -> Float:
+    """1 where a symbol is present."""
+    return (share > 0).astype(np.float64)
+
+
+def heterozygosity_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """E[1 - sum p_t^2] under replacement: h_t times the source's. float64 (generations + 1,). Exact for any size.
+
+    Derivation: theory/pairs.md. Source: Wright 1931; Seddik et al. 2024 (2404.05090).
+    """
+    values, counts = grouped(probabilities)
+    return pairs.replace(sample_sizes) * (1.0 - float(counts @ values**2))
+
+
+def heterozygosity_variance(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """Var of the heterozygosity of model t under replacement: float64 (generations + 1,). Exact for any size.
+
+    Four draws from model t fall back on one another like lineages; the five ways in which they may agree obey a
+    linear map of five numbers.
+
+    Derivation: theory/wright-fisher.md. Source: Kingman 1982 for lineages; derived.
+    """
+    values, counts = grouped(probabilities)
+    p2, p3, p4 = (float(counts @ values**k) for k in (2, 3, 4))
+    # chances that independent draws agree: (12), (12)(34), (123), (1234); with the constant in front
+    state = np.array([1.0, p2, p2 * p2, p3, p4])
+    result = [0.0]
+    for n in sizes_of(sample_sizes):
+        state = _agreement_step(float(n)) @ state
+        result.append(max(float(state[2] - state[1] ** 2), 0.0))
+    return np.array(result)
+
+
+def _agreement_step(n: float) -> Float:
+    """Map of (1, E F2, E F2^2, E F3, E F4) with F_k = sum p^k over one multinomial sample of size n.
+
+    Row by row: how four (three, two) draws with replacement from the sample coincide, and what must then agree.
+    """
+    two = (n - 1.0) / n
+    three = two * (n - 2.0) / n
+    four = three * (n - 3.0) / n
+    return np.array([
+        [1.0, 0.0, 0.0, 0.0, 0.0],
+        [1.0 / n, two, 0.0, 0.0, 0.0],
+        [1.0 / n**2, 2.0 * three / n + 6.0 * two / n**2, four, 4.0 * three / n, 0.0],
+        [1.0 / n**2, 3.0 * two / n, 0.0, three, 0.0],
+        [1.0 / n**3, 7.0 * two / n**2, 0.0, 6.0 * three / n, four],
+    ])  # fmt: skip
+
+
+def power_sum_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, order: int) -> Float:
+    """E[sum p_t^k] for k = `order` under replacement: float64 (generations + 1,). Exact.
+
+    Derivation: theory/wright-fisher.md. Source: Kingman 1982; derived.
+    """
+    return expected_sum(probabilities, sample_sizes, lambda share: share**order)
+
+
+def entropy_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """E of the Shannon entropy of model t under replacement, nats: float64 (generations + 1,). Exact.
+
+    Holds for samples of at most 4000 points (ValueError); `entropy_extrapolated` goes further.
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    return expected_sum(probabilities, sample_sizes, entropy_term)
+
+
+def entropy_extrapolated(
+    probabilities: ArrayLike, sample_size: int, generations: int, surrogates: tuple[int, int] = (100, 200)
+) -> float:
+    """E of the entropy of model T for large samples: smaller chains at equal T/n, extrapolated in 1/n. Approximation.
+
+    One value, nats; relative error about 1e-5. Holds when n exceeds the surrogates and T n' / n is near a whole number.
+
+    Derivation: theory/wright-fisher.md. Source: derived; Richardson extrapolation.
+    """
+    values = []
+    for n in surrogates:
+        steps = round(generations * n / sample_size)
+        require(steps >= 1, "generations must reach one step of the surrogate", generations)
+        values.append(float(entropy_mean(probabilities, [n] * steps)[-1]))
+    first, second = (1.0 / n for n in surrogates)
+    slope = (values[1] - values[0]) / (second - first)
+    return values[1] + slope * (1.0 / sample_size - second)
+
+
+def entropy_miller(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """Entropy of the source less (E support_s - 1) / (2 n_s) for each sample. Approximation.
+
+    float64 (generations + 1,). Fine for t well below n and a well-sampled vocabulary, up to 65 % wrong otherwise.
+
+    Derivation: theory/wright-fisher.md. Source: Miller 1955 for one sample.
+    """
+    values, counts = grouped(probabilities)
+    sizes = sizes_of(sample_sizes)
+    support = support_mean(probabilities, sample_sizes)[:-1]
+    return float(counts @ entropy_term(values)) - from_source(0.0, np.cumsum((support - 1.0) / (2.0 * sizes)))
+
+
+def support_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """Expected number of symbols in model t under replacement: float64 (generations + 1,). Exact.
+
+    Samples larger than 4000 points are served while the counts that can be lost stay below 4000 (ValueError).
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    values, counts = grouped(probabilities)
+    lost = loss_probability(values, sample_sizes)
+    return np.asarray((1.0 - lost) @ counts)
+
+
+def loss_probability(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """P(symbol absent from model t) under replacement: float64 (generations + 1, symbols). Exact.
+
+    Counts so high that their loss within T generations has probability below 1e-16 are not followed, so samples of
+    any size are served while that height stays below 4000 (ValueError otherwise).
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+    sizes = sizes_of(sample_sizes).astype(np.int64)
+    values, inverse = np.unique(p, return_inverse=True)
+    lost = [np.where(values > 0, 0.0, 1.0)]
+    if sizes.size:
+        height = _height(sizes)
+        absent = np.zeros(height + 1)
+        absent[0] = 1.0
+        if np.all(sizes == sizes[0]):
+            n = int(sizes[0])
+            first, step = _capped_rows(n, values, height), _capped_rows(n, np.arange(height + 1) / n, height)
+            for _ in sizes:
+                lost.append(first @ absent)
+                absent = step @ absent
+        else:
+            law = _capped_rows(int(sizes[0]), values, height)
+            lost.append(law[:, 0])
+            for before, after in zip(sizes[:-1].tolist(), sizes[1:].tolist(), strict=True):
+                shares = np.minimum(np.arange(height + 1) / before, 1.0)
+                law = law @ _capped_rows(after, shares, height)
+                lost.append(law[:, 0])
+    return np.array(lost)[:, inverse.ravel()]
+
+
+def loss_from_count(count: int, sample_sizes: ArrayLike) -> Float:
+    """P(a symbol with `count` copies in sample 1 is absent from model t): float64 (generations + 1,). Exact.
+
+    Entry 0 and 1 are 1 where count is 0. Same limits as `loss_probability`.
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    sizes = sizes_of(sample_sizes)
+    require(0 <= count <= sizes[0], "count must lie between 0 and the first sample's size", count)
+    start = 1.0 if count == 0 else 0.0
+    if count == 0 or len(sizes) == 1:
+        return np.full(len(sizes) + 1, start)
+    return np.concatenate([[start], loss_probability([count / sizes[0]], sizes[1:])[:, 0]])
+
+
+def _height(sizes: NDArray[np.int64]) -> int:
+    """Smallest count whose loss within all generations has probability below 1e-16 (Poisson branching bounds it)."""
+    alive = float(branching.survival_between(sizes).min()) if len(sizes) < 200 else 0.0
+    alive = alive or float(branching.survival(len(sizes) - 1)[-1])
+    needed = int(np.ceil(37.0 / -np.log1p(-min(alive, 1.0 - 1e-16)))) if alive > 0 else LARGEST_CHAIN + 1
+    height = min(int(sizes.max()), max(needed, 40))
+    require(height <= LARGEST_CHAIN, f"the exact chain needs samples of at most {LARGEST_CHAIN} points, or few "
+            "generations", int(sizes.max()))  # fmt: skip
+    return height
+
+
+def _capped_rows(points: int, chances: Float, height: int) -> Float:
+    """Binomial probabilities of counts 0 .. min(points, height): what lies above is never lost and is dropped."""
+    q = np.clip(chances, 0.0, 1.0)[:, None]
+    k = np.arange(height + 1, dtype=np.float64)
+    inside = k <= points
+    rest = np.where(inside, points - k, 0.0)
+    with np.errstate(divide="ignore"):  # a product of few factors: differences of large log-factorials lose digits
+        falling = np.concatenate([[0.0], np.cumsum(np.log(np.maximum(points - k[:-1], 0.0)))])
+    choose = np.where(inside, falling, 0.0) - gammaln(k + 1.0)
+    rows = np.where(inside, np.exp(choose + xlogy(k, q) + xlog1py(rest, -q)), 0.0)
+    return np.asarray(rows)
+
+
+def missing_mass_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """Expected source mass of the symbols absent from model t: float64 (generations + 1,). Exact.
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    return np.asarray(loss_probability(p, sample_sizes) @ p)
+
+
+def collapse_probability(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """P(one symbol only is left in model t): float64 (generations + 1,). Exact: fixations exclude one another.
+
+    Derivation: theory/wright-fisher.md. Source: derived; bounds as in Seddik et al. 2024 (2404.05090).
+    """
+    return expected_sum(probabilities, sample_sizes, lambda share: (share == 1.0).astype(np.float64))
+
+
+def kl_model_source_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """E KL(M_t || P0) under replacement, nats: the expected loss of entropy. float64 (generations + 1,). Exact.
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    entropy = entropy_mean(probabilities, sample_sizes)
+    return entropy[0] - entropy
+
+
+def squared_distance_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """E[sum (p_t - p_0)^2] under replacement: (1 - h_t) times the source's heterozygosity. Exact.
+
+    float64 (generations + 1,).
+
+    Derivation: theory/pairs.md. Source: derived.
+    """
+    het = heterozygosity_mean(probabilities, sample_sizes)
+    return het[0] - het
+
+
+def total_variation_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """E of the total variation between model t and the source under replacement: float64 (generations + 1,). Exact.
+
+    Holds for samples of at most 4000 points (ValueError).
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    return expected_sum_by_symbol(probabilities, sample_sizes, _half_distance)
+
+
+def hellinger_squared_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """E[1 - sum sqrt(p_t p_0)] under replacement: float64 (generations + 1,). Exact, at most 4000 points.
+
+    Derivation: theory/wright-fisher.md. Source: derived.
+    """
+    return 1.0 - expected_sum_by_symbol(probabilities, sample_sizes, lambda share, p: np.sqrt(share * p))
+
+
+def chi_squared_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """E[sum (p_t - p_0)^2 / p_0] under replacement: (1 - h_t)(V - 1) for V symbols. Exact.
+
+    float64 (generations + 1,).
+
+    Derivation: theory/pairs.md. Source: derived.
+    """
+    symbols = np.count_nonzero(np.asarray(probabilities))
+    return (1.0 - pairs.replace(sample_sizes)) * (symbols - 1.0)
+
+
+def kimura_loss(probability: float, sample_size: int, generations: float, terms: int = 400) -> float:
+    """P(lost by generation T) of the diffusion with the same variance: Kimura's series. Approximation.
+
+    1 - p + sum over i of (2 i + 1) p (1 - p) (-1)^i F(1 - i, i + 2; 2; 1 - p) exp(-i (i + 1) T / (2 n)), up to 5 % off
+    at n = 200; prefer the exact chain.
+
+    Derivation: theory/wright-fisher.md. Source: Kimura 1955.
+    """
+    from scipy.special import eval_jacobi
+
+    i = np.arange(1, terms + 1)
+    x = 2.0 * probability - 1.0  # loss of p is fixation of 1 - p
+    jacobi = eval_jacobi(i - 1, 1, 1, x) / i
+    decay = np.exp(-i * (i + 1) * generations / (2.0 * sample_size))
+    series = (2 * i + 1) * probability * (1.0 - probability) * (-1.0) ** i * jacobi
+    return float(1.0 - probability + np.sum(series * decay))
+
+
+def _half_distance(share: Float, p: Float) -> Float:
+    return 0.5 * np.abs(share - p)
