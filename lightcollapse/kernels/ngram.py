@@ -36,8 +36,11 @@ def find(first, symbol, context, wanted):
 
 
 @kernel
-def score(text, parent, first, follower, symbol, states, known, back, out):
-    """Fill out float64 with P(symbol | history) for each symbol of the padded documents, in order. Draws nothing."""
+def score(text, parent, first, follower, symbol, unigram, states, known, back, out):
+    """Fill out float64 with P(symbol | history) for each symbol of the padded documents, in order. Draws nothing.
+
+    `unigram` int32 (V + 2,) is the group of each symbol alone, or -1.
+    """
     context = np.int64(0)
     written = 0
     for i in range(text.size - 1):
@@ -46,16 +49,17 @@ def score(text, parent, first, follower, symbol, states, known, back, out):
             context = states[1]
             continue
         p = 1.0
-        slot = find(first, symbol, context, wanted)
-        while slot < 0 and context > 0:
-            p *= back[context]
-            context = np.int64(parent[context])
+        slot = np.int64(-1)
+        while context > 0 and slot < 0:
             slot = find(first, symbol, context, wanted)
-        if slot < 0:
+            if slot < 0:
+                p *= back[context]
+                context = np.int64(parent[context])
+        group = np.int64(follower[slot] if slot >= 0 else unigram[wanted])
+        if group < 0:
             p *= back[0] * known[0]
             context = np.int64(0)
         else:
-            group = follower[slot]
             p *= known[group]
             context = states[group]
         out[written] = p
@@ -64,7 +68,8 @@ def score(text, parent, first, follower, symbol, states, known, back, out):
 
 @kernel
 def write(
-    out, symbols, length, alphabet, parent, first, follower, symbol, states, urn, entry, keep, g, r, stream, k0, k1
+    out, symbols, length, alphabet, parent, first, follower, symbol, unigram, states,
+    urn, entry, keep, g, r, stream, k0, k1,
 ):  # fmt: skip
     """Fill out int32 with padded documents of `length` symbols (the last may be shorter), `symbols` in all.
 
@@ -144,11 +149,13 @@ def write(
                             h = np.int64(parent[h])
                 out[at] = drawn
                 h = state[lane]
-                slot = find(first, symbol, h, drawn)
-                while slot < 0 and h > 0:
-                    h = np.int64(parent[h])
+                slot = np.int64(-1)
+                while h > 0 and slot < 0:
                     slot = find(first, symbol, h, drawn)
-                state[lane] = states[follower[slot]] if slot >= 0 else 0
+                    if slot < 0:
+                        h = np.int64(parent[h])
+                group = np.int64(follower[slot] if slot >= 0 else unigram[drawn])
+                state[lane] = states[group] if group >= 0 else 0
 
 
 class Model:
@@ -156,34 +163,35 @@ class Model:
 
     def __init__(self, text: Symbols, order: int, alphabet: int, smoothing: str) -> None:
         """`text` int32, padded, symbols in 1..alphabet; `smoothing` a name in SMOOTHINGS."""
-        self.trie = build(text, order, alphabet)
+        self.trie = trie = build(text, order, alphabet)
         self._smoothing = SMOOTHINGS[smoothing]
-        weights = self._smoothing.weights(self.trie)
-        self._known = probabilities(self.trie, weights)
+        weights = self._smoothing.weights(trie)
+        self._known = probabilities(trie, weights)
         self._back = weights.back
-        self._states = states_of(self.trie)
+        self._states = states_of(trie)
+        roots = int(trie.first[1])
+        unigram = np.full(alphabet + 2, -1, dtype=np.int32)
+        unigram[trie.symbol[:roots]] = trie.follower[:roots]
+        self._automaton = (trie.parent, trie.first, trie.follower, trie.symbol, unigram, self._states)
 
     @functools.cached_property
     def _urns(self) -> Urns:
+        """Urns to draw from: a model that only scores needs none."""
         return self._smoothing.urns(self.trie, self._states)
 
     def log_probabilities(self, text: Symbols) -> NDArray[np.float64]:
         """Log-probability of each symbol given its history, nats, pads left out; -inf for the impossible."""
-        trie = self.trie
         out = np.empty(int(np.count_nonzero(text)))
-        score(
-            text, trie.parent, trie.first, trie.follower, trie.symbol, self._states, self._known, self._back, out
-        )  # fmt: skip
+        score(text, *self._automaton, self._known, self._back, out)
         with np.errstate(divide="ignore"):
             return np.log(out)
 
     def write(self, symbols: int, length: int, generation: int, replicate: int, seed: int) -> Symbols:
         """Padded documents of `length` symbols, `symbols` in all: the draws for training set `generation`."""
-        trie = self.trie
         urns = self._urns
         out = np.empty(symbols + -(-symbols // length) + 1, dtype=np.int32)
         write(
-            out, symbols, length, trie.alphabet, trie.parent, trie.first, trie.follower, trie.symbol, self._states,
-            urns.urn, urns.entry, urns.keep, np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
+            out, symbols, length, self.trie.alphabet, *self._automaton, urns.urn, urns.entry, urns.keep,
+            np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
         )  # fmt: skip
         return out
