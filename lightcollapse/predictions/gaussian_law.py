@@ -49,7 +49,7 @@ class LogVarianceLaw:
         self.std = float(np.sqrt(np.sum(self._counts * polygamma(1, self._halves))))
         self._top = self._cutoff()
 
-    def _log_characteristic(self, u: Float) -> NDArray[np.complex128]:
+    def _log_characteristic(self, u: NDArray[np.floating]) -> NDArray[np.complex128]:
         """log E exp(iu Z) of the standardised Z = (log s_t^2 - mean) / std."""
         total = np.zeros(u.shape, dtype=np.complex128)
         for half, count in zip(self._halves, self._counts, strict=True):
@@ -57,8 +57,8 @@ class LogVarianceLaw:
         return total
 
     def _cutoff(self) -> float:
-        top = 9.2
-        while self._log_characteristic(np.array([top]))[0].real > NEGLIGIBLE:
+        top = 9.2  # Gaussian bulk
+        while self._log_characteristic(np.full(1, top))[0].real > NEGLIGIBLE:
             top *= 1.3
         return top
 

@@ -309,3 +309,17 @@ def accumulate_subsample_variance_bound(sample_sizes: ArrayLike, *, variance: Va
         second = (pool * second + written * new_second) / grown
         crossed, pool = pairs / (grown * (grown - 1.0)), grown
     return from_source(0.0, np.maximum(values, 0.0))
+
+
+def accumulate_kl_bound(sample_sizes: ArrayLike, *, variance: Variance = "ml", reverse: bool = False) -> Float:
+    """Upper bound of E[KL^2], and so of the variance of KL(M_t || P0), or of KL(P0 || M_t) with `reverse`.
+
+    (E[(s^2 - 1)^4 / s^4] + E[mu^4]) / 2, the last over s^4 with `reverse`, because x - 1 - log x <= (x - 1)^2 / x and
+    (a + b)^2 <= 2 a^2 + 2 b^2. float64 (generations + 1,). Upper bound. Holds when n_1 >= 6; ValueError otherwise.
+
+    Derivation: theory/accumulate.md. Source: derived.
+    """
+    inverse, _, square, _, crossed = accumulate_inverse_moments(sample_sizes, variance=variance)
+    m1, m2 = (accumulate_variance_moment(sample_sizes, order, variance=variance) for order in (1, 2))
+    spread = np.maximum(m2 - 4.0 * m1 + 6.0 - 4.0 * inverse + square, 0.0)
+    return 0.5 * (spread + (crossed if reverse else accumulate_mean_fourth_moment(sample_sizes, variance=variance)))

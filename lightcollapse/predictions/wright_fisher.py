@@ -354,7 +354,7 @@ def kl_model_source_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> F
     Derivation: theory/wright-fisher.md. Source: derived.
     """
     entropy = entropy_mean(probabilities, sample_sizes)
-    return entropy[0] - entropy
+    return np.asarray(entropy[0] - entropy)
 
 
 def squared_distance_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
@@ -365,7 +365,7 @@ def squared_distance_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> 
     Derivation: theory/pairs.md. Source: derived.
     """
     het = heterozygosity_mean(probabilities, sample_sizes)
-    return het[0] - het
+    return np.asarray(het[0] - het)
 
 
 def total_variation_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
