@@ -215,11 +215,14 @@ def test_no_ngram_has_no_entropy() -> None:
 def test_words_are_maximal_runs_of_letters() -> None:
     number = {c: i for i, c in enumerate("abc .", start=1)}
     spell = lambda word: np.array([number[c] for c in word], dtype=np.int32)  # noqa: E731
-    lexicon = counting.Lexicon(map(spell, ["a", "ab", "abc", "cab", "b", "ca"]), len(number))
+    words = ["a", "ab", "abc", "cab", "b", "ca"]
+    lexicon = counting.Lexicon(map(spell, words), len(number), [word in ("abc", "cab") for word in words])
     documents = ["abc ab", "a.cabb bcab", "ab", "ca", "b"]  # neither cabb nor bcab is a word; ca b are two documents
-    assert lexicon.count(as_text([spell(d).tolist() for d in documents])) == len({"abc", "ab", "a", "ca", "b"})
-    assert counting.WordSymbols(map(spell, "ac"), 5).count(as_text([[1, 1, 2], [4, 5]])) == 1
-    assert counting.Lexicon([], 5).count(as_text([[1, 2]])) == 0
+    assert lexicon.count(as_text([spell(d).tolist() for d in documents])) == (len({"abc", "ab", "a", "ca", "b"}), 1)
+    symbols = counting.WordSymbols(map(spell, "ac"), 5, [False, True])
+    assert symbols.count(as_text([[1, 1, 2], [4, 5]])) == (1, 0)
+    assert symbols.count(as_text([[1, 3, 2], [4, 5]])) == (2, 1)
+    assert counting.Lexicon([], 5, []).count(as_text([[1, 2]])) == (0, 0)
 
 
 # --- The family --------------------------------------------------------------------------------------------------
@@ -377,7 +380,7 @@ for smoothing in ("witten-bell", "kneser-ney", "ml"):
     model = ngram.Model(text, 3, 3, smoothing)
     out += [model.log_probabilities(text).tolist(), model.write(150, 7, 1, 2, 3).tolist()]
 distinct, entropy = counting.count_ngrams(text, 3)
-words = counting.Lexicon([np.array([1, 2], dtype=np.int32), np.array([2], dtype=np.int32)], 3)
+words = counting.Lexicon([np.array([1, 2], dtype=np.int32), np.array([2], dtype=np.int32)], 3, [True, False])
 print(json.dumps([*out, distinct.tolist(), entropy, words.count(text)]))
 """
 

@@ -29,6 +29,7 @@ class Human:
         held_out: the same of the held-out part.
         rare: bool (held-out symbols,): inside a rare word.
         words: the word types of the training part, sorted; a word is a maximal run of letters.
+        rare_words: the rare ones among them.
         counts: int64 (V,): occurrences in the training part.
         name, sha256: of the corpus.
     """
@@ -39,6 +40,7 @@ class Human:
     held_out: Symbols
     rare: NDArray[np.bool_]
     words: tuple[str, ...]
+    rare_words: frozenset[str]
     counts: NDArray[np.int64]
     name: str
     sha256: str
@@ -100,6 +102,7 @@ def part(
         held_out=pad(_identify(np.concatenate([encoded[i] for i in judge]), values), document_length),
         rare=np.concatenate([cutter.inside(texts[i], wider, chosen) for i in judge]),
         words=tuple(sorted(tokens)),
+        rare_words=frozenset(chosen),
         counts=counts.astype(np.int64),
         name=corpus.name,
         sha256=corpus.sha256,

@@ -39,7 +39,7 @@ class NGram(Family, frozen=True):
     - rare_perplexity: the same over the symbols inside rare words
     - distinct_1 .. distinct_4: distinct n-grams within documents; support: distinct symbols
     - ngram_entropy: plug-in entropy of the 4-grams, nats
-    - vocabulary: word types of the training part that occur
+    - vocabulary: word types of the training part that occur; rare_vocabulary: the rare ones among them
     - kl_source_model: mean log-likelihood ratio of model 0 to model t per symbol of held-out text, nats; symbols that
       model 0 holds impossible are left out
     - kl_model_source: the same of model t to model 0 on text that model t wrote, as many symbols as are held out but at
@@ -65,6 +65,7 @@ class NGram(Family, frozen=True):
         "ngram_entropy",
         "support",
         "vocabulary",
+        "rare_vocabulary",
         "kl_model_source",
         "kl_source_model",
     )
@@ -145,7 +146,8 @@ class NGramSimulation:
         from lightcollapse.kernels.counting import Lexicon, WordSymbols
 
         words = Lexicon if self.human.unit.spells else WordSymbols
-        return words(self.human.spelled_words(), self.human.alphabet)
+        rare = [word in self.human.rare_words for word in self.human.words]
+        return words(self.human.spelled_words(), self.human.alphabet, rare)
 
     @functools.cached_property
     def source_texts(self) -> dict[str, float]:
@@ -224,11 +226,13 @@ class NGramSimulation:
         from lightcollapse.kernels.counting import count_ngrams
 
         distinct, entropy = count_ngrams(text, self.human.alphabet)
+        words, rare = self.lexicon.count(text)
         return {
             **{f"distinct_{n}": float(count) for n, count in enumerate(distinct, start=1)},
             "ngram_entropy": entropy,
             "support": float(distinct[0]),
-            "vocabulary": float(self.lexicon.count(text)),
+            "vocabulary": float(words),
+            "rare_vocabulary": float(rare),
         }
 
     def measure_model(self, model: Model, wrote: padding.Symbols) -> dict[str, float]:

@@ -68,9 +68,11 @@ def mark_words(text, letter, first, label, word, seen):
 class Lexicon:
     """Words that are spelled by symbols 1..alphabet, as a tree."""
 
-    def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int) -> None:
-        """`words`: the symbols of each. Letters are the symbols that occur in words."""
-        spelled = sorted({tuple(word.tolist()) for word in words if len(word)})
+    def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int, rare: Iterable[bool]) -> None:
+        """`words`: the symbols of each; `rare`: which are rare. Letters are the symbols that occur in words."""
+        marked = {tuple(word.tolist()): mark for word, mark in zip(words, rare, strict=True) if len(word)}
+        spelled = sorted(marked)
+        self._rare = np.array([marked[spelling] for spelling in spelled], dtype=np.bool_)
         self.size = len(spelled)
         self._letter = np.zeros(alphabet + 2, dtype=np.uint8)
         for spelling in spelled:
@@ -93,21 +95,23 @@ class Lexicon:
         self._label = np.array(label, dtype=np.int32)
         self._ends = np.array(ends, dtype=np.int32)
 
-    def count(self, text: Symbols) -> int:
-        """How many of the words occur in the padded documents as maximal runs of letters."""
+    def count(self, text: Symbols) -> tuple[int, int]:
+        """How many of the words, and of the rare ones, occur in the padded documents as maximal runs of letters."""
         seen = np.zeros(self.size, dtype=np.uint8)
         mark_words(text, self._letter, self._first, self._label, self._ends, seen)
-        return int(np.count_nonzero(seen))
+        return int(np.count_nonzero(seen)), int(np.count_nonzero(seen[self._rare]))
 
 
 class WordSymbols:
     """Words that are symbols themselves."""
 
-    def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int) -> None:
-        """`words`: the one symbol of each."""
-        self._symbols = np.unique(np.concatenate([np.empty(0, dtype=np.int32), *words]))
+    def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int, rare: Iterable[bool]) -> None:
+        """`words`: the one symbol of each; `rare`: which are rare."""
+        self._symbols = np.concatenate([np.empty(0, dtype=np.int32), *words])
+        self._rare = np.array(list(rare), dtype=np.bool_)
         self._alphabet = alphabet
 
-    def count(self, text: Symbols) -> int:
-        """How many of the words occur in the padded documents."""
-        return int(np.count_nonzero(np.bincount(text, minlength=self._alphabet + 2)[self._symbols]))
+    def count(self, text: Symbols) -> tuple[int, int]:
+        """How many of the words, and of the rare ones, occur in the padded documents."""
+        seen = np.bincount(text, minlength=self._alphabet + 2)[self._symbols] > 0
+        return int(np.count_nonzero(seen)), int(np.count_nonzero(seen[self._rare]))

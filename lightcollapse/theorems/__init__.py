@@ -1,0 +1,86 @@
+"""THEOREMS: which family, regime and metric each prediction speaks about; and predict(), the theory's testimony.
+
+To add a theorem: its function in predictions, its note in theory/, and a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from lightcollapse.scenario import Scenario
+from lightcollapse.theorems.categorical import CATEGORICAL
+from lightcollapse.theorems.gaussian import GAUSSIAN
+from lightcollapse.theorems.row import Float, Kind, Theorem
+from lightcollapse.theorems.text import TEXT
+
+THEOREMS: tuple[Theorem, ...] = (*GAUSSIAN, *CATEGORICAL, *TEXT)
+
+_STRENGTH: dict[Kind, int] = {
+    "exact law": 0,
+    "exact mean": 1,
+    "approximation": 2,
+    "limit": 3,
+    "upper bound": 4,
+    "lower bound": 4,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What theory says of one metric of one card.
+
+    Attributes:
+        values: float64 (generations + 1,), the expected metric; column 0 is the source's own value.
+        kind: what is claimed: an exact law, an exact mean, an approximation, a limit or a bound.
+        theorem: the row of THEOREMS.
+    """
+
+    values: Float
+    theorem: Theorem
+
+    @property
+    def kind(self) -> Kind:
+        return self.theorem.kind
+
+    @property
+    def note(self) -> str:
+        return self.theorem.note
+
+
+class Predictions(Mapping[str, Prediction]):
+    """Metric name -> Prediction, in the order of the family's metrics."""
+
+    def __init__(self, found: dict[str, Prediction]) -> None:
+        self._found = found
+
+    def __getitem__(self, metric: str) -> Prediction:
+        return self._found[metric]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def predict(scenario: Scenario, seed: int = 0) -> Predictions:
+    """Predict every metric of a card that a theorem speaks about.
+
+    Where several do, the strongest claim wins, then the first in the table.
+
+    `seed` parts human text into what is learned from and what is held out; nothing else depends on it.
+    """
+    found: dict[str, Prediction] = {}
+    for theorem in sorted(THEOREMS, key=lambda row: _STRENGTH[row.kind]):
+        if theorem.metric in found or not theorem.applies(scenario):
+            continue
+        try:
+            values = theorem.values(scenario, seed)
+        except ValueError:  # out of the range where the result holds
+            continue
+        found[theorem.metric] = Prediction(values, theorem)
+    return Predictions({metric: found[metric] for metric in scenario.family.metrics if metric in found})
+
+
+__all__ = ["THEOREMS", "Prediction", "Predictions", "Theorem", "predict"]
