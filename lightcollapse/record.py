@@ -77,7 +77,7 @@ class Record:
         }
         arrays = {f"metric_{name}": values for name, values in self.metrics.items()}
         with replacing(target) as temporary, open(temporary, "wb") as stream:
-            np.savez_compressed(
+            np.savez(
                 stream,
                 allow_pickle=False,
                 header=np.array(json.dumps(header, ensure_ascii=False)),

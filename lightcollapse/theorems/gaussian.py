@@ -89,9 +89,10 @@ def _row(
 # What a card says, in the words of the predictions.
 
 
-def _options(scenario: Scenario) -> dict[str, Any]:
-    family: Any = scenario.family
-    return {"variance": family.variance}
+def _options(scenario: Scenario, wrong: bool = False) -> dict[str, Any]:
+    """The variance estimator, or the other one."""
+    ml = _ml(scenario) != wrong
+    return {"variance": "ml" if ml else "unbiased"}
 
 
 def _of_sizes(function: Callable[..., Float], *arguments: float) -> Standard:
@@ -103,16 +104,17 @@ def _of_sizes(function: Callable[..., Float], *arguments: float) -> Standard:
     return standard
 
 
-def _fresh(scenario: Scenario) -> Moments:
-    return gaussian_mixed.fresh_moments(scenario.sample_sizes(), scenario.schedule()["fresh"], **_options(scenario))
+def _fresh(scenario: Scenario, wrong: bool = False) -> Moments:
+    fresh = scenario.schedule()["fresh"]
+    return gaussian_mixed.fresh_moments(scenario.sample_sizes(), fresh, **_options(scenario, wrong))
 
 
-def _fixed(scenario: Scenario) -> Moments:
+def _fixed(scenario: Scenario, wrong: bool = False) -> Moments:
     sizes = scenario.sample_sizes()
-    return gaussian_mixed.fixed_real_moments(int(sizes[0]), sizes[1:], **_options(scenario))
+    return gaussian_mixed.fixed_real_moments(int(sizes[0]), sizes[1:], **_options(scenario, wrong))
 
 
-def _of_moments(moments: Callable[[Scenario], Moments], read: Callable[[Moments], Float]) -> Standard:
+def _of_moments(moments: Callable[..., Moments], read: Callable[[Moments], Float]) -> Standard:
     def standard(scenario: Scenario) -> Float:
         return read(moments(scenario))
 
@@ -135,7 +137,8 @@ def _drifted(scenario: Scenario) -> Float:
 
 
 def _ml(scenario: Scenario) -> bool:
-    return bool(_options(scenario)["variance"] == "ml")
+    family: Any = scenario.family
+    return bool(family.variance == "ml")
 
 
 def _varied(scenario: Scenario) -> bool:
@@ -166,9 +169,7 @@ def _law(to_log: Callable[[Float], Float], wrong_estimator: bool = False) -> Law
 
     def law(scenario: Scenario, generation: int, values: Float) -> Float:
         source: Any = scenario.source
-        estimator = _options(scenario)["variance"]
-        if wrong_estimator:
-            estimator = "unbiased" if estimator == "ml" else "ml"
+        estimator = _options(scenario, wrong_estimator)["variance"]
         with np.errstate(divide="ignore"):
             logs = to_log(np.asarray(values, dtype=np.float64)) - 2.0 * np.log(source.std)
         return LogVarianceLaw(scenario.sample_sizes()[:generation], estimator).cdf(logs)
@@ -178,8 +179,7 @@ def _law(to_log: Callable[[Float], Float], wrong_estimator: bool = False) -> Law
 
 def _wrong_estimator(function: Callable[..., Float], *arguments: float) -> Standard:
     def standard(scenario: Scenario) -> Float:
-        estimator = "unbiased" if _ml(scenario) else "ml"
-        return function(scenario.sample_sizes(), *arguments, variance=estimator)
+        return function(scenario.sample_sizes(), *arguments, **_options(scenario, wrong=True))
 
     return standard
 
@@ -253,7 +253,7 @@ _ACCUMULATE_LOG_BOUND = _of_sizes(gaussian_pool.accumulate_log_variance_bound)
 # The sums that fresh data and a fixed real sample have in common.
 
 
-def _mixed_rows(regime: str, moments: Callable[[Scenario], Moments], note: str, ids: tuple[str, ...]) -> list[Theorem]:
+def _mixed_rows(regime: str, moments: Callable[..., Moments], note: str, ids: tuple[str, ...]) -> list[Theorem]:
     return [
         _row(
             "mean",
@@ -277,6 +277,7 @@ def _mixed_rows(regime: str, moments: Callable[[Scenario], Moments], note: str, 
             _of_moments(moments, lambda m: m.variance),
             variance=_of_moments(moments, lambda m: np.maximum(m.variance_square - m.variance**2, 0.0)),
             condition=_varied,
+            near_miss=lambda scenario: moments(scenario, True).variance,
         ),
         _row(
             "std",
@@ -418,6 +419,7 @@ GAUSSIAN: tuple[Theorem, ...] = (
         _of_sizes(gaussian_pool.accumulate_variance_moment, 1),
         variance=_accumulate_variance_of_variance,
         condition=_varied,
+        near_miss=_wrong_estimator(gaussian_pool.accumulate_variance_moment, 1),
         source="Kazdan et al. 2024 (2410.16713) for ml with equal samples; derived",
     ),
     _row(
@@ -430,6 +432,7 @@ GAUSSIAN: tuple[Theorem, ...] = (
         _of_sizes(gaussian_pool.accumulate_std_mean),
         variance=_accumulate_variance_of_std,
         condition=_varied,
+        near_miss=_wrong_estimator(gaussian_pool.accumulate_std_mean),
     ),
     _row(
         "log-variance",
@@ -499,6 +502,7 @@ GAUSSIAN: tuple[Theorem, ...] = (
         _of_sizes(gaussian_pool.accumulate_subsample_variance_mean),
         variance=_of_sizes(gaussian_pool.accumulate_subsample_variance_bound),
         condition=_varied,
+        near_miss=_wrong_estimator(gaussian_pool.accumulate_subsample_variance_mean),
     ),
     *_mixed_rows("fresh-fraction", _fresh, "fresh-data.md", ("G10.fresh.var", "G10.fresh.mom")),
     *_mixed_rows("fixed-real", _fixed, "fixed-real.md", ("F1.fixedreal.var",)),

@@ -1,0 +1,157 @@
+"""compare(): the kernels' testimony beside the theory's, metric by metric."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from lightcollapse.evidence import bounded_mean_p_value, law_p_value, mean_p_value
+from lightcollapse.record import Record
+from lightcollapse.theorems import Prediction, Theorem, predict
+
+Float = NDArray[np.float64]
+
+_CONFIDENCE = 0.95
+_ROUNDING = 1e-9  # relative: what floating-point arithmetic may add to an exact number
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric at one generation.
+
+    Attributes:
+        mean: over replicates; infinite where some replicate's value is.
+        ci_low, ci_high: 95 % interval of the mean by Student's law over replicates; None for one replicate or an
+            infinite mean.
+        median: over replicates.
+        predicted, kind, theorem: what theory says, None where it says nothing.
+        p_value: of the claim that theory is right, valid for any number of replicates; None where nothing exact is
+            claimed, or nothing varies.
+    """
+
+    metric: str
+    generation: int
+    mean: float
+    ci_low: float | None
+    ci_high: float | None
+    median: float
+    predicted: float | None = None
+    kind: str | None = None
+    p_value: float | None = None
+    theorem: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows, in the order of metrics and generations."""
+
+    rows: tuple[Row, ...]
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The rows as plain data."""
+        return [asdict(row) for row in self.rows]
+
+    @property
+    def checks(self) -> int:
+        """Rows that have a p-value."""
+        return sum(row.p_value is not None for row in self.rows)
+
+    @property
+    def worst(self) -> Row | None:
+        """The row with the least p-value, None where there is none."""
+        tried = [row for row in self.rows if row.p_value is not None]
+        return min(tried, key=lambda row: row.p_value if row.p_value is not None else 1.0) if tried else None
+
+    @property
+    def p_value(self) -> float | None:
+        """p-value of the claim that every row is right: the least one times their number (Bonferroni)."""
+        worst = self.worst
+        return None if worst is None or worst.p_value is None else min(1.0, worst.p_value * self.checks)
+
+
+def compare(record: Record) -> Comparison:
+    """Hold a record against every theorem that speaks about its card."""
+    predictions = predict(record.scenario, record.seed)
+    rows = []
+    for metric, values in record.metrics.items():
+        prediction = predictions.get(metric)
+        p_values = trial(record, prediction.theorem, prediction.values) if prediction else {}
+        rows += [
+            _row(metric, t, values[:, t], prediction, p_values.get(t)) for t in range(record.scenario.generations + 1)
+        ]
+    return Comparison(tuple(rows))
+
+
+def trial(record: Record, theorem: Theorem, predicted: Float, *, near_miss: bool = False) -> dict[int, float]:
+    """p-value of a theorem at each generation from 1 on, where it makes an exact claim.
+
+    `predicted` is float64 (generations + 1,). With `near_miss` the near miss is tried instead, its own numbers given.
+    """
+    card, seed = record.scenario, record.seed
+    values = record.metrics[theorem.metric]
+    generations = range(1, card.generations + 1)
+    law = theorem.near_law if near_miss else theorem.law
+    if theorem.kind == "exact law" and law is not None:
+        return {t: law_p_value(partial(law, card, t), values[:, t]) for t in generations}
+    if theorem.kind != "exact mean":
+        return {}
+    if theorem.bounds is not None:
+        low, high = theorem.bounds(card, seed)
+        slack = _ROUNDING * (high - low)
+        return {
+            t: _unless_equal(values[:, t], predicted[t])
+            or bounded_mean_p_value(values[:, t], float(predicted[t]), low - slack, high + slack)
+            for t in generations
+        }
+    if theorem.variance is None:
+        return {}
+    variances = theorem.variance(card, seed)
+    return {
+        t: _unless_equal(values[:, t], predicted[t])
+        or mean_p_value(values[:, t], float(predicted[t]), float(variances[t]))
+        for t in generations
+        if np.isfinite(variances[t])
+    }
+
+
+def _unless_equal(values: Float, predicted: float) -> float:
+    """1 where every value is the predicted one but for rounding, else 0."""
+    return float(np.allclose(values, predicted, rtol=_ROUNDING, atol=_ROUNDING))
+
+
+def _row(metric: str, generation: int, values: Float, prediction: Prediction | None, p_value: float | None) -> Row:
+    """One row of the comparison."""
+    mean = float(np.mean(values))
+    low, high = _interval(values, mean)
+    known = {} if prediction is None else {
+        "predicted": float(prediction.values[generation]),
+        "kind": str(prediction.kind),
+        "theorem": prediction.theorem.name,
+    }  # fmt: skip
+    return Row(metric, generation, mean, low, high, float(np.median(values)), p_value=p_value, **known)  # type: ignore[arg-type]
+
+
+def _interval(values: Float, mean: float) -> tuple[float | None, float | None]:
+    """95 % interval of the mean by Student's law."""
+    n = len(values)
+    if n < 2 or not np.isfinite(mean):
+        return None, None
+    half = float(stdtrit(n - 1, 0.5 + 0.5 * _CONFIDENCE) * np.std(values, ddof=1) / np.sqrt(n))
+    return mean - half, mean + half
+
+
+class _Callable(ModuleType):
+    """`lc.compare` is the function, and becomes this module once somebody imports it: either may be called."""
+
+    def __call__(self, record: Record) -> Comparison:
+        return compare(record)
+
+
+sys.modules[__name__].__class__ = _Callable
