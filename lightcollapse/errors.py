@@ -39,8 +39,6 @@ class LimitError(LightcollapseError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """The clause that ends an error about an unknown name: the nearest known one, and all of them."""
     names = sorted(known)
-    if not names:
-        return "nothing is known by any name here"
     close = difflib.get_close_matches(name, names, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
     return f"{guess}Known: {', '.join(names)}"

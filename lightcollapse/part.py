@@ -75,7 +75,8 @@ def build(axis: str, parts: Sequence[type[P]], data: Any) -> P:
     part = table[kind]
     for name in fields:
         if name not in part.__struct_fields__:
-            raise CardError(f"unknown key {axis}.{name}; {nearest(name, part.__struct_fields__)}")
+            known = nearest(name, part.__struct_fields__) if part.__struct_fields__ else f"{kind} takes no fields"
+            raise CardError(f"unknown key {axis}.{name}; {known}")
     needed = part.__struct_fields__[: len(part.__struct_fields__) - len(part.__struct_defaults__)]
     for name in needed:
         if name not in fields:
