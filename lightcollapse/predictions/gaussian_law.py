@@ -18,7 +18,7 @@ FARTHEST = 120.0  # standard deviations from the mean beyond which the tail is b
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
 
 
-def _centred_log_gamma(half: float, u: Float) -> NDArray[np.complex128]:
+def _centred_log_gamma(half: float, u: NDArray[np.floating]) -> NDArray[np.complex128]:
     """log Gamma(a + iu) - log Gamma(a) - iu psi(a), without the cancellation of large terms when a is large."""
     if half < 30.0:
         return np.asarray(loggamma(half + 1j * u) - loggamma(half) - 1j * u * psi(half))
