@@ -14,7 +14,8 @@ from scipy.special import stdtrit
 
 from lightcollapse.evidence import bounded_mean_p_value, law_p_value, mean_p_value
 from lightcollapse.record import Record
-from lightcollapse.theorems import Prediction, Theorem, predict
+from lightcollapse.scenario import Scenario
+from lightcollapse.theorems import THEOREMS, Prediction, Theorem, predict
 
 Float = NDArray[np.float64]
 
@@ -28,8 +29,8 @@ class Row:
 
     Attributes:
         mean: over replicates; infinite where some replicate's value is.
-        ci_low, ci_high: 95 % interval of the mean by Student's law over replicates; None for one replicate or an
-            infinite mean.
+        ci_low, ci_high: 95 % interval of the mean by Student's law over replicates; every number for one replicate. In
+            the place of an infinite mean's, the 2.5 % and 97.5 % quantiles of the replicates.
         median: over replicates.
         predicted, kind, theorem: what theory says, None where it says nothing.
         p_value: of the claim that theory is right, valid for any number of replicates; None where nothing exact is
@@ -39,8 +40,8 @@ class Row:
     metric: str
     generation: int
     mean: float
-    ci_low: float | None
-    ci_high: float | None
+    ci_low: float
+    ci_high: float
     median: float
     predicted: float | None = None
     kind: str | None = None
@@ -110,9 +111,7 @@ def trial(record: Record, theorem: Theorem, predicted: Float, *, near_miss: bool
             or bounded_mean_p_value(values[:, t], float(predicted[t]), low - slack, high + slack)
             for t in generations
         }
-    if theorem.variance is None:
-        return {}
-    variances = theorem.variance(card, seed)
+    variances = _least_variance(theorem, card, seed)
     return {
         t: _unless_equal(values[:, t], predicted[t])
         or mean_p_value(values[:, t], float(predicted[t]), float(variances[t]))
@@ -121,30 +120,49 @@ def trial(record: Record, theorem: Theorem, predicted: Float, *, near_miss: bool
     }
 
 
+def _least_variance(theorem: Theorem, card: Scenario, seed: int) -> Float:
+    """The least bound of the metric's variance that any theorem states about the card, float64 (generations + 1,)."""
+    least = np.full(card.generations + 1, np.inf)
+    for row in THEOREMS:
+        if row.variance is not None and row.metric == theorem.metric and row.applies(card):
+            least = np.minimum(least, row.variance(card, seed))
+    return least
+
+
 def _unless_equal(values: Float, predicted: float) -> float:
     """1 where every value is the predicted one but for rounding, else 0."""
-    return float(np.allclose(values, predicted, rtol=_ROUNDING, atol=_ROUNDING))
+    return float(np.allclose(values, predicted, rtol=_ROUNDING, atol=_ROUNDING**2))
 
 
 def _row(metric: str, generation: int, values: Float, prediction: Prediction | None, p_value: float | None) -> Row:
     """One row of the comparison."""
-    mean = float(np.mean(values))
-    low, high = _interval(values, mean)
+    with np.errstate(over="ignore"):
+        mean, low, high = _interval(values)
     known = {} if prediction is None else {
         "predicted": float(prediction.values[generation]),
         "kind": str(prediction.kind),
         "theorem": prediction.theorem.name,
     }  # fmt: skip
-    return Row(metric, generation, mean, low, high, float(np.median(values)), p_value=p_value, **known)  # type: ignore[arg-type]
+    return Row(metric, generation, mean, low, high, _median(values), p_value=p_value, **known)  # type: ignore[arg-type]
 
 
-def _interval(values: Float, mean: float) -> tuple[float | None, float | None]:
-    """95 % interval of the mean by Student's law."""
+def _interval(values: Float) -> tuple[float, float, float]:
+    """Mean and 95 % interval by Student's law; where some value is infinite, the interval is of quantiles."""
     n = len(values)
-    if n < 2 or not np.isfinite(mean):
-        return None, None
+    if not np.all(np.isfinite(values)):
+        low, high = np.quantile(values, [0.5 - 0.5 * _CONFIDENCE, 0.5 + 0.5 * _CONFIDENCE], method="inverted_cdf")
+        return (np.inf if values.max() == np.inf else -np.inf), float(low), float(high)
+    mean = float(np.mean(values))
+    if n == 1:
+        return mean, -np.inf, np.inf
     half = float(stdtrit(n - 1, 0.5 + 0.5 * _CONFIDENCE) * np.std(values, ddof=1) / np.sqrt(n))
-    return mean - half, mean + half
+    return mean, mean - half, mean + half
+
+
+def _median(values: Float) -> float:
+    """The middle value; of two with no average between them, the lower one."""
+    low, high = np.sort(values)[[(len(values) - 1) // 2, len(values) // 2]]
+    return float(0.5 * low + 0.5 * high if np.isfinite(low) and np.isfinite(high) else low)
 
 
 class _Callable(ModuleType):

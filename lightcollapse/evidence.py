@@ -40,6 +40,8 @@ def mean_p_value(values: Float, mean: float, variance: float) -> float:
     """
     if not math.isfinite(variance):
         return 1.0
+    if not np.all(np.isfinite(values)):
+        return 0.0
     if variance == 0.0:
         return 1.0 if bool(np.all(values == mean)) else 0.0
     n = len(values)
