@@ -1,0 +1,86 @@
+"""The command line. A verb is one module beside this and one line in VERBS; it is imported when it is called.
+
+Data goes to stdout, talk to stderr. Exit codes: 0 ok, 1 run-time error, 2 usage or card, 3 a check failed, 4 bad input
+data, 5 missing extra, 6 a limit was hit, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+VERBS = {
+    "run": "Simulate a card, with the theory beside it.",
+    "predict": "The theory alone: closed forms, at once.",
+    "presets": "List the built-in cards, or print one.",
+    "explain": "Say what a metric, regime, family or theorem is.",
+    "doctor": "Show versions, threads, caches and devices.",
+}
+
+_EPILOG = """\b
+Examples:
+  lightcollapse run
+  lightcollapse run gaussian --seed 7
+  lightcollapse run text --corpus mybook.txt
+  lightcollapse predict accumulate --generations 20
+  lightcollapse explain heterozygosity
+
+\b
+Completion of names by the shell (bash; also zsh_source, fish_source):
+  eval "$(_LIGHTCOLLAPSE_COMPLETE=bash_source lightcollapse)"
+
+\b
+Exit codes: 0 ok, 1 run-time error, 2 usage or card, 3 a check failed,
+4 bad input data, 5 missing extra, 6 a limit was hit, 130 interrupted.
+LIGHTCOLLAPSE_DEBUG=1 shows where an unexpected error came from.
+"""
+
+
+class Verbs(click.Group):
+    """A group whose help names the verbs without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"lightcollapse.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from lightcollapse.errors import nearest
+
+            raise click.UsageError(f"unknown verb {args[0]!r}; {nearest(args[0], VERBS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lightcollapse", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Simulate, predict and measure model collapse: what happens to a model when each generation is trained on what
+    the last one wrote.
+
+    `lightcollapse VERB --help` explains a verb, with examples.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. No traceback reaches the user."""
+    from lightcollapse.cli import failure
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    with failure.guarded(given) as outcome:
+        outcome.code = cli.main(args=given, prog_name="lightcollapse", standalone_mode=False) or 0
+        sys.stdout.flush()
+    return outcome.code

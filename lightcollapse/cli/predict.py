@@ -1,0 +1,53 @@
+"""`lightcollapse predict`: the theory alone."""
+
+from __future__ import annotations
+
+import click
+
+from lightcollapse.cli import card as cards
+from lightcollapse.cli import view
+from lightcollapse.cli.output import clean, envelope, write
+
+_EPILOG = """\b
+Examples:
+  lightcollapse predict
+  lightcollapse predict gaussian --sample-size 1000 --generations 20
+  lightcollapse predict accumulate --json
+  lightcollapse predict zipf --regime fresh-fraction:0.1 --metric entropy
+"""
+
+
+@click.command(epilog=_EPILOG)
+@cards.options
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
+def command(
+    card: str,
+    settings: tuple[str, ...],
+    regime: str | None,
+    sample_size: str | None,
+    generations: int | None,
+    corpus: str | None,
+    metrics: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Print what the theory says of a card: exact expectations, approximations and bounds. Nothing is simulated."""
+    from lightcollapse.cli.folder import recipe
+    from lightcollapse.theorems import predict
+
+    chosen = cards.load(card, cards.Overrides(settings, regime, sample_size, generations, corpus))
+    shown = view.headlines(chosen.scenario, metrics)
+    predictions = predict(chosen.scenario)
+    rows = view.prediction_rows(predictions, chosen.scenario.family.metrics)
+    if as_json:
+        write(envelope("predict", rows, recipe(chosen, None, None)))
+        return
+    known = {row["metric"] for row in rows}
+    head = clean("\n".join([*([chosen.title] if chosen.title else []), cards.describe(chosen.scenario)]))
+    parts = [head]
+    if any(metric in known for metric in shown):
+        parts.append(view.predicted(rows, shown, chosen.scenario.generations, bool(metrics)))
+    missing = [metric for metric in shown if metric not in known]
+    if missing:
+        parts.append(f"no theorem here: {', '.join(missing)}")
+    write("\n\n".join(parts))

@@ -1,0 +1,215 @@
+"""`lightcollapse run`: simulate a card, with the theory beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lightcollapse.cli import card as cards
+from lightcollapse.cli import view
+from lightcollapse.cli.failure import INTERRUPTED, talk
+from lightcollapse.cli.output import clean, envelope, write
+from lightcollapse.cli.progress import Progress
+from lightcollapse.errors import LightcollapseError
+
+if TYPE_CHECKING:
+    from lightcollapse.cli.folder import Folder
+    from lightcollapse.compare import Comparison
+    from lightcollapse.record import Record
+
+_EPILOG = """\b
+Examples:
+  lightcollapse run
+  lightcollapse run gaussian --seed 7
+  lightcollapse run gaussian --regime fresh-fraction:0.1 --generations 20
+  lightcollapse run zipf --sample-size 200 --replicates 500 --metric support
+  lightcollapse run accumulate --sample-size linear:50:10 --generations 8
+  lightcollapse run text --set family.order=3 --replicates 2
+  lightcollapse run gaussian --set family.variance=unbiased --json --no-figure
+
+\b
+  lightcollapse presets gaussian > mine.toml
+  lightcollapse run mine.toml -o results
+  lightcollapse run text --corpus mybook.txt
+"""
+
+
+@click.command(epilog=_EPILOG)
+@cards.options
+@click.option("--seed", type=int, metavar="N", help="Whole number in [0, 2^64); drawn and printed if not given.")
+@click.option("--replicates", type=int, metavar="R", help="Independent chains.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
+@click.option("--jobs", type=int, metavar="N", help="Threads; the numbers do not depend on it.  [default: all cores]")
+@click.option("-o", "--output", metavar="DIR", help="Folder for the record and the figure.")
+@click.option("--no-figure", is_flag=True, help="Save no figure.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    card: str,
+    settings: tuple[str, ...],
+    regime: str | None,
+    sample_size: str | None,
+    generations: int | None,
+    corpus: str | None,
+    seed: int | None,
+    replicates: int | None,
+    metrics: tuple[str, ...],
+    jobs: int | None,
+    output: str | None,
+    no_figure: bool,
+    as_json: bool,
+) -> None:
+    """Simulate a card and print a row a generation: each metric with its 95 % interval over the replicates, and the
+    prediction beside every metric that has one. The record (.npz) and a figure (PNG, SVG) are saved.
+
+    The card is a preset (`lightcollapse presets` lists them), or a file in TOML or JSON. Without one: text.
+    """
+    overrides = cards.Overrides(settings, regime, sample_size, generations, corpus)
+    job = Job(card, overrides, seed, replicates, metrics, jobs, output, not no_figure, as_json)
+    ctx.exit(job.run())
+
+
+@dataclasses.dataclass
+class Job:
+    """One call of `run`."""
+
+    given: str
+    overrides: cards.Overrides
+    seed: int | None
+    replicates: int | None
+    metrics: tuple[str, ...]
+    jobs: int | None
+    output: str | None
+    wants_figure: bool
+    as_json: bool
+
+    def run(self) -> int:
+        """Simulate, print, save; returns the exit code."""
+        with Progress() as progress:
+            progress.say("reading the card")
+            self.prepare()
+            record = self.simulate(progress)
+            progress.say("asking the theory")
+            from lightcollapse.compare import compare
+
+            comparison = compare(record)
+        if not self.as_json:
+            write(self.text(record, comparison))
+        files: list[Path] = []
+        error = self.save(record, comparison, files)
+        if self.as_json:
+            write(self.json(record, comparison, files, error))
+        return self.farewell(record, files, error)
+
+    def prepare(self) -> None:
+        """Read the card and look at the folder, before any time is spent."""
+        from lightcollapse.cli.folder import Folder, recipe
+        from lightcollapse.loop import draw_seed
+
+        self.card = cards.load(self.given, self.overrides)
+        self.shown = view.headlines(self.card.scenario, self.metrics)
+        self.seed = draw_seed() if self.seed is None else self.seed
+        self.replicates = self.card.replicates if self.replicates is None else self.replicates
+        self.folder: Folder = Folder(self.card, self.seed, self.replicates, self.output)
+        self.folder.check()
+        self.recipe = recipe(self.card, self.seed, self.replicates)
+
+    def simulate(self, progress: Progress) -> Record:
+        """The record; of an interrupted run, what was done of it."""
+        if self.wants_figure:
+            threading.Thread(target=_warm_up, daemon=True).start()
+        progress.say("loading the compiler")
+        _announce_compilation(self.card.scenario.family.kind, progress)
+        from lightcollapse.loop import Interrupted, run
+
+        try:
+            return run(self.card.scenario, self.seed, self.replicates or 0, progress=progress.count, jobs=self.jobs)
+        except Interrupted as interrupted:
+            if interrupted.record is None:
+                raise
+            return interrupted.record
+
+    def text(self, record: Record, comparison: Comparison) -> str:
+        """What is printed: title, table, excerpts."""
+        scenario = record.scenario
+        replicates = len(record.replicates)
+        head = [self.card.title] if self.card.title else []
+        head += [cards.describe(scenario), f"{replicates:,} replicates, seed {record.seed}"]
+        parts = [clean("\n".join(head))]
+        parts.append(view.simulated(comparison.rows, self.shown, scenario.generations, bool(self.metrics)))
+        parts.append(view.legend(comparison.rows, replicates))
+        if record.excerpts:
+            parts.append(view.excerpts(record.excerpts))
+        return "\n\n".join(parts)
+
+    def save(self, record: Record, comparison: Comparison, files: list[Path]) -> LightcollapseError | None:
+        """Save record and figure, noting each file; returns the error where that failed, so that nothing is lost."""
+        whole = len(record.replicates) == self.replicates
+        try:
+            files.append(self.folder.save(record, whole))
+            if self.wants_figure and whole:
+                from lightcollapse import plot
+
+                figure = plot.plot(record, comparison)
+                files.extend(plot.save(figure, self.folder.path / "figure", self.recipe, ("png", "svg")))
+        except (LightcollapseError, OSError) as error:
+            return error if isinstance(error, LightcollapseError) else LightcollapseError(str(error))
+        return None
+
+    def json(
+        self, record: Record, comparison: Comparison, files: list[Path], error: LightcollapseError | None
+    ) -> str:
+        """The JSON object: all rows, also of metrics that the table leaves out."""
+        more: dict[str, Any] = {"files": [str(path) for path in files], "excerpts": list(record.excerpts)}
+        done = len(record.replicates)
+        if done != self.replicates:
+            more |= {"ok": False, "error": {"kind": "interrupted", "message": self.interrupted(done)}}
+        elif error is not None:
+            more |= {"ok": False, "error": {"kind": "runtime", "message": str(error)}}
+        rows = [view.as_dict(row) for row in comparison.rows]
+        return envelope("run", rows, self.recipe | {"replicates": done}, **more)
+
+    def farewell(self, record: Record, files: list[Path], error: LightcollapseError | None) -> int:
+        """Say where things are; returns the exit code."""
+        if files:
+            talk("saved " + " ".join(map(str, files)))
+        if error is not None:
+            talk(f"error: {error}; choose another folder with -o (seed {record.seed} repeats this run)")
+        done = len(record.replicates)
+        if done != self.replicates:
+            talk(self.interrupted(done))
+            return INTERRUPTED
+        return 0 if error is None else error.exit_code
+
+    def interrupted(self, done: int) -> str:
+        return (
+            f"interrupted after {done} of {self.replicates} replicates, which are kept; "
+            f"the same command with --seed {self.seed} runs them all, these bit for bit as here"
+        )
+
+
+def _warm_up() -> None:
+    """Import what a figure needs while the kernels run."""
+    for module in ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"):
+        import_module(module)
+
+
+def _announce_compilation(kind: str, progress: Progress) -> None:
+    """Say so where the kernels of a family are not compiled yet."""
+    from lightcollapse.compiler import cache_directory
+
+    directory = cache_directory()
+    if directory is None:
+        talk("no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)")
+    elif next(directory.rglob(f"{kind}.*.nbi"), None) is None:
+        talk("first use: compiling kernels, which takes some seconds once")
+    else:
+        progress.say("simulating")
+        return
+    progress.say("compiling kernels")

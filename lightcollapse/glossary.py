@@ -1,0 +1,142 @@
+"""The words of the field, as `explain` says them and as tables and figures label them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Term(NamedTuple):
+    """A term of the glossary.
+
+    Attributes:
+        label: short name for a table's head or an axis.
+        formula: how it is computed; empty for terms that are no number.
+        meaning: what it is, in a sentence or two, with its unit.
+    """
+
+    label: str
+    formula: str
+    meaning: str
+
+
+METRICS: dict[str, Term] = {
+    "mean": Term("mean", "mu_t", "Mean of model t. Its expectation never moves; its spread over replicates grows."),
+    "variance": Term(
+        "variance",
+        "sigma_t^2",
+        "Variance of model t. Under replacement the maximum-likelihood variance loses the factor 1 - 1/n a generation; "
+        "the unbiased one keeps its mean while every path goes to zero.",
+    ),
+    "std": Term("std", "sigma_t", "Standard deviation of model t."),
+    "log_variance": Term(
+        "log variance",
+        "ln sigma_t^2",
+        "Logarithm of the variance, nats. It says what a typical path does; the mean of the variance does not.",
+    ),
+    "w2_squared": Term(
+        "squared W2",
+        "(mu_t - mu_0)^2 + (sigma_t - sigma_0)^2",
+        "Squared Wasserstein-2 distance of model t from the source.",
+    ),
+    "kl_model_source": Term(
+        "KL(model || source)",
+        "sum or mean of M_t log(M_t / P_0)",
+        "Divergence of model t from the source, nats: how unlike real data its own samples are. For text: nats per "
+        "symbol, on text that model t wrote.",
+    ),
+    "kl_source_model": Term(
+        "KL(source || model)",
+        "sum or mean of P_0 log(P_0 / M_t)",
+        "Divergence of the source from model t, nats: what real data costs the model. Infinite once the model holds "
+        "something real impossible. For text: nats per symbol, on held-out human text.",
+    ),
+    "heterozygosity": Term(
+        "heterozygosity",
+        "H_t = 1 - sum p^2",
+        "Chance that two draws from model t differ. Its mean loses the factor 1 - 1/n a generation under replacement.",
+    ),
+    "entropy": Term("entropy", "-sum p ln p", "Shannon entropy of model t, nats."),
+    "support": Term("support", "#{p > 0}", "Symbols that model t can still produce. A lost symbol never comes back."),
+    "tail_mass": Term(
+        "tail mass",
+        "sum of p over the tail",
+        "Mass that model t gives to the rarest symbols of the source, those that together hold at most 5 % of it.",
+    ),
+    "total_variation": Term(
+        "total variation",
+        "1/2 sum |p_t - p_0|",
+        "Total variation distance of model t from the source, in [0, 1].",
+    ),
+    "perplexity": Term(
+        "perplexity",
+        "exp(-mean log-likelihood)",
+        "Perplexity of model t per symbol of held-out human text: among how many equally likely symbols it seems to "
+        "choose.",
+    ),
+    "rare_perplexity": Term(
+        "rare-word perplexity",
+        "exp(-mean log-likelihood inside rare words)",
+        "Perplexity of model t per symbol inside rare words of held-out human text. Rare words are the rarest word "
+        "types of the training part that make up at most 5 % of all words.",
+    ),
+    "distinct_1": Term("distinct symbols", "#{1-grams}", "Distinct symbols in text that model t wrote."),
+    "distinct_2": Term("distinct 2-grams", "#{2-grams}", "Distinct 2-grams in text that model t wrote."),
+    "distinct_3": Term("distinct 3-grams", "#{3-grams}", "Distinct 3-grams in text that model t wrote."),
+    "distinct_4": Term(
+        "distinct 4-grams",
+        "#{4-grams}",
+        "Distinct 4-grams in text that model t wrote, as many symbols as the human sample it is compared with.",
+    ),
+    "ngram_entropy": Term("4-gram entropy", "-sum f ln f", "Plug-in entropy of the 4-grams that model t wrote, nats."),
+    "vocabulary": Term(
+        "word types", "#{words}", "Word types of the human training text that still occur in text that model t wrote."
+    ),
+}
+
+HEADLINES: dict[str, tuple[str, ...]] = {
+    "gaussian": ("variance", "w2_squared", "kl_model_source"),
+    "categorical": ("heterozygosity", "entropy", "support"),
+    "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary"),
+}  # what a table shows of a family where nobody asks for other metrics, the most telling first
+
+WORDS: dict[str, Term] = {
+    "collapse": Term(
+        "collapse",
+        "",
+        "What happens to a model's law when each generation is trained on what the last one generated: it forgets the "
+        "tails first, then everything. Here it is a result that is recorded, never an error.",
+    ),
+    "generation": Term(
+        "generation",
+        "t = 0, 1, ..., T",
+        "Generation 0 is the source itself, the human baseline. Model t is fitted on training set t, and training set 1 "
+        "is always real.",
+    ),
+    "replicate": Term(
+        "replicate",
+        "",
+        "One independent chain of generations. Replicate r has the same bits alone or among many, on any number of "
+        "threads.",
+    ),
+    "exact": Term("exact", "", "A prediction that is the expectation itself, for every sample size and generation."),
+    "approximate": Term("approximate", "", "A prediction that leaves out terms; its note says which and how large."),
+    "bound": Term("bound", "", "A prediction that the expectation cannot pass."),
+    "interval": Term(
+        "95 % interval",
+        "",
+        "Where the expectation lies with 95 % confidence, given the replicates. Student's, or by quantiles where a few "
+        "paths carry the mean.",
+    ),
+    "absorbed": Term("absorbed", "", "The first generation at which a chain cannot change any more; -1: never."),
+    "card": Term(
+        "card",
+        "",
+        "Source, family, regime, curation, sample size and generations. With a seed it decides every bit of a run.",
+    ),
+    "seed": Term("seed", "", "A whole number in [0, 2^64). One that is not given is drawn, printed and kept."),
+}
+
+
+def label(metric: str) -> str:
+    """Label of a metric for a table's head or an axis."""
+    return METRICS[metric].label if metric in METRICS else metric.replace("_", " ")

@@ -1,0 +1,136 @@
+"""Figures: small multiples of a record, and files that carry their recipe."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lightcollapse.compare import Comparison, compare
+from lightcollapse.glossary import HEADLINES, label
+from lightcollapse.record import Record, replacing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NARROW, WIDE = 3.3, 6.8  # inches: one column of a paper, and two
+BLUE, ORANGE, GREEN, VERMILLION, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#000000"  # Okabe and Ito
+_PANEL = 1.9  # inches, height of a panel
+
+STYLE: dict[str, Any] = {
+    "text.usetex": False,
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so that the bytes do not depend on the machine's fonts
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "svg.hashsalt": "lightcollapse",  # else the ids differ from process to process
+    "svg.fonttype": "path",
+    "pdf.compression": 6,
+    "savefig.dpi": 200,
+    "figure.facecolor": "white",
+}
+
+
+def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence[str] | None = None) -> Figure:
+    """Small multiples: each metric over generations, simulated and predicted.
+
+    The line is the mean over replicates, the dark band its 95 % interval, the light band holds nine chains in ten; the
+    prediction is dashed.
+
+    Args:
+        record: what was simulated.
+        comparison: the same with the theory; None computes it.
+        metrics: which metrics; None takes the family's most telling ones.
+    """
+    comparison = compare(record) if comparison is None else comparison
+    shown = metrics or [name for name in HEADLINES.get(record.scenario.family.kind, ()) if name in record.metrics]
+    shown = list(shown or record.metrics)
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDE, _PANEL * rows + 0.35), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for axis, metric in zip(axes.flat, shown, strict=False):
+            _panel(axis, record, comparison, metric)
+        for axis in axes.flat[len(shown) :]:
+            axis.set_visible(False)
+        for axis in axes.flat[max(0, len(shown) - columns) : len(shown)]:
+            axis.set_xlabel("generation")
+        handles = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
+        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
+    return figure
+
+
+def _panel(axis: Axes, record: Record, comparison: Comparison, metric: str) -> None:
+    """One metric over generations."""
+    rows = sorted((row for row in comparison.rows if row.metric == metric), key=lambda row: row.generation)
+    t = np.array([row.generation for row in rows])
+    mean, low, high = (np.array([getattr(row, name) for row in rows]) for name in ("mean", "ci_low", "ci_high"))
+    values = record.metrics[metric]
+    if len(values) > 1:
+        chains = _finite(np.quantile(values, [0.05, 0.95], axis=0, method="inverted_cdf"))
+        axis.fill_between(t, chains[0], chains[1], color=BLUE, alpha=0.15, linewidth=0, label="90 % of chains")
+        axis.fill_between(t, _finite(low), _finite(high), color=BLUE, alpha=0.45, linewidth=0, label="95 % interval")
+    few = len(t) <= 12
+    axis.plot(t, _finite(mean), color=BLUE, marker="o" if few else None, markersize=3, label="simulated mean")
+    predicted = np.array([np.nan if row.predicted is None else row.predicted for row in rows], dtype=float)
+    if not np.isnan(predicted).all():
+        axis.plot(t, _finite(predicted), color=VERMILLION, linestyle=(0, (4, 2)), label="theory")
+    axis.set_title(label(metric))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axis.margins(x=0.02)
+    _scale(axis, mean)
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Infinite values, which no axis can hold, as gaps."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _scale(axis: Axes, mean: NDArray[np.float64]) -> None:
+    """A logarithmic axis where the means after generation 0 span three decades."""
+    later = mean[1:][np.isfinite(mean[1:])]
+    if len(later) and later.min() > 0 and later.max() > 1e3 * later.min():
+        axis.set_yscale("log")
+
+
+def save(
+    figure: Figure,
+    stem: str | os.PathLike[str],
+    recipe: Mapping[str, Any],
+    formats: Sequence[str] = ("png", "svg", "pdf"),
+) -> list[Path]:
+    """Write the figure as STEM.png, STEM.svg, STEM.pdf, each whole or not at all, with its recipe inside.
+
+    The recipe is JSON: `Description` of a PNG, `dc:description` of an SVG, `Subject` of a PDF. The same figure gives
+    the same bytes in every process. Raises LightcollapseError where a file cannot be written.
+    """
+    text = json.dumps(recipe, ensure_ascii=True, sort_keys=True)
+    metadata: dict[str, dict[str, str | None]] = {
+        "png": {"Description": text, "Software": None},
+        "svg": {"Description": text, "Date": None, "Creator": "lightcollapse"},
+        "pdf": {"Subject": text, "CreationDate": None, "Creator": "lightcollapse", "Producer": None},
+    }
+    paths = []
+    for kind in formats:
+        target = Path(f"{os.fspath(stem)}.{kind}")
+        with replacing(target) as temporary, rc_context(STYLE):
+            figure.savefig(temporary, format=kind, metadata=metadata[kind])
+        paths.append(target)
+    return paths
