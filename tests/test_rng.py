@@ -199,7 +199,8 @@ def test_hypergeometric_follows_its_law(good: int, bad: int, taken: int, record_
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "taken", "k"), [(0, 9, 4, 0), (9, 0, 4, 4), (4, 6, 0, 0), (4, 6, 10, 4), (0, 0, 0, 0), (30, 0, 15, 15)]
+    ("good", "bad", "taken", "k"),
+    [(0, 9, 4, 0), (9, 0, 4, 4), (4, 6, 0, 0), (4, 6, 10, 4), (0, 0, 0, 0), (30, 0, 15, 15)],
 )
 def test_hypergeometric_of_a_certain_event(good: int, bad: int, taken: int, k: int) -> None:
     assert set(draws(20, rng.hypergeometric, good, bad, taken)) == {k}

@@ -1,0 +1,106 @@
+"""Small cards on which every theorem is tried: all regimes, both estimators, both ways to draw, growing samples."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lightcollapse.families import Categorical, Gaussian, NGram
+from lightcollapse.loop import run
+from lightcollapse.record import Record
+from lightcollapse.regimes import REGIMES, Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace
+from lightcollapse.scenario import Scenario
+from lightcollapse.sources import Normal, Probabilities, Text, Uniform, Zipf
+
+SEED = 2_718_281_828
+REPLICATES = {"gaussian": 6000, "categorical": 6000, "ngram": 300}
+REGIME_CARDS: tuple[Regime, ...] = (
+    Replace(),
+    Accumulate(),
+    AccumulateSubsample(),
+    FreshFraction(0.25),
+    FixedReal(),
+)
+assert {type(regime) for regime in REGIME_CARDS} == set(REGIMES)
+GENERATIONS = 6
+EQUAL = 12
+GROWING = (8, 10, 13, 16, 20, 24)
+
+
+def gaussian() -> Iterator[tuple[str, Scenario]]:
+    for regime in REGIME_CARDS:
+        for variance in ("ml", "unbiased"):
+            for sizes in (EQUAL, GROWING):
+                for draws in ("statistics", "points"):
+                    if isinstance(regime, AccumulateSubsample) and draws == "statistics":
+                        continue
+                    plain = sizes == EQUAL and draws == "statistics"
+                    yield (
+                        f"gaussian {variance} {regime.kind} {'equal' if sizes == EQUAL else 'growing'} {draws}",
+                        Scenario(
+                            Normal() if plain else Normal(-3.0, 2.5),
+                            Gaussian(variance, draws),
+                            regime,
+                            sample_size=sizes,
+                            generations=GENERATIONS,
+                        ),
+                    )
+    yield (
+        "gaussian ml replace pairs of points",
+        Scenario(Normal(), Gaussian(), sample_size=2, generations=5),
+    )
+    yield (
+        "gaussian unbiased replace large samples",
+        Scenario(Normal(1.0, 0.01), Gaussian("unbiased"), sample_size=1000, generations=30),
+    )
+
+
+def categorical() -> Iterator[tuple[str, Scenario]]:
+    sources = (
+        Uniform(6),
+        Zipf(12, 1.2, 0.5),
+        Probabilities((0.5, 0.25, 0.15, 0.1, 0.0)),
+    )
+    for regime in REGIME_CARDS:
+        for source in sources:
+            for smoothing in (0.0, 0.5):
+                draws = "points" if source.kind == "zipf" else "statistics"
+                sizes = GROWING if source.kind == "probabilities" else EQUAL
+                yield (
+                    f"categorical {source.kind} {regime.kind} smoothing {smoothing:g} {draws}",
+                    Scenario(
+                        source,
+                        Categorical(smoothing, tail_share=0.35, draws=draws),  # type: ignore[arg-type]
+                        regime,
+                        sample_size=sizes,
+                        generations=GENERATIONS,
+                    ),
+                )
+    yield (
+        "categorical many symbols replace",
+        Scenario(Zipf(300, 1.0), Categorical(), sample_size=300, generations=8),
+    )
+
+
+def text(folder: Path) -> Iterator[tuple[str, Scenario]]:
+    """Unigrams of a written text whose words follow Zipf's law."""
+    generator = np.random.default_rng(5)
+    letters = "abcdefghij"
+    words = ["".join(letters[int(digit)] for digit in str(rank)) for rank in range(100, 400)]
+    mass = 1.0 / np.arange(1.0, len(words) + 1)
+    path = folder / "zipf.txt"
+    lines = [" ".join(generator.choice(words, 30, p=mass / mass.sum())) for _ in range(40)]
+    path.write_text("\n\n".join(lines), encoding="utf-8")
+    source = Text(str(path), unit="words", document_length=25)
+    yield "ngram order 1 ml replace", Scenario(source, NGram(1, smoothing="ml"), generations=4)
+    yield "ngram order 2 ml replace", Scenario(source, NGram(2, smoothing="ml"), generations=4)
+    yield "ngram order 2 witten-bell replace", Scenario(source, NGram(2), generations=2)
+
+
+@functools.cache
+def record(scenario: Scenario) -> Record:
+    """The card's record, simulated once a process."""
+    return run(scenario, seed=SEED, replicates=REPLICATES[scenario.family.kind], jobs=1)
