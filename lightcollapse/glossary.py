@@ -39,14 +39,14 @@ METRICS: dict[str, Term] = {
         "Squared Wasserstein-2 distance of model t from the source.",
     ),
     "kl_model_source": Term(
-        "KL(model || source)",
-        "sum or mean of M_t log(M_t / P_0)",
+        "KL model to source",
+        "KL(M_t || P_0) = E_M log(M_t / P_0)",
         "Divergence of model t from the source, nats: how unlike real data its own samples are. For text: nats per "
         "symbol, on text that model t wrote.",
     ),
     "kl_source_model": Term(
-        "KL(source || model)",
-        "sum or mean of P_0 log(P_0 / M_t)",
+        "KL source to model",
+        "KL(P_0 || M_t) = E_P log(P_0 / M_t)",
         "Divergence of the source from model t, nats: what real data costs the model. Infinite once the model holds "
         "something real impossible. For text: nats per symbol, on held-out human text.",
     ),
@@ -56,7 +56,12 @@ METRICS: dict[str, Term] = {
         "Chance that two draws from model t differ. Its mean loses the factor 1 - 1/n a generation under replacement.",
     ),
     "entropy": Term("entropy", "-sum p ln p", "Shannon entropy of model t, nats."),
-    "support": Term("support", "#{p > 0}", "Symbols that model t can still produce. A lost symbol never comes back."),
+    "support": Term(
+        "support",
+        "#{p > 0}",
+        "Symbols that model t can still produce; for text, distinct symbols in what it wrote. Without smoothing a lost "
+        "symbol never comes back.",
+    ),
     "tail_mass": Term(
         "tail mass",
         "sum of p over the tail",
@@ -96,7 +101,7 @@ METRICS: dict[str, Term] = {
 HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian": ("variance", "w2_squared", "kl_model_source"),
     "categorical": ("heterozygosity", "entropy", "support"),
-    "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary"),
+    "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "support", "vocabulary"),
 }  # what a table shows of a family where nobody asks for other metrics, the most telling first
 
 WORDS: dict[str, Term] = {
@@ -118,9 +123,21 @@ WORDS: dict[str, Term] = {
         "One independent chain of generations. Replicate r has the same bits alone or among many, on any number of "
         "threads.",
     ),
-    "exact": Term("exact", "", "A prediction that is the expectation itself, for every sample size and generation."),
-    "approximate": Term("approximate", "", "A prediction that leaves out terms; its note says which and how large."),
-    "bound": Term("bound", "", "A prediction that the expectation cannot pass."),
+    "exact law": Term(
+        "exact law", "", "A prediction whose whole distribution is known; the test holds every replicate against it."
+    ),
+    "exact mean": Term(
+        "exact mean", "", "A prediction that is the expectation itself, for every sample size and generation."
+    ),
+    "approximation": Term("approximation", "", "A prediction that leaves something out; its note says what."),
+    "limit": Term("limit", "", "A prediction that is reached as generations or sample sizes grow."),
+    "bound": Term("bound", "", "A prediction that the expectation cannot pass, from above or below."),
+    "p-value": Term(
+        "p-value",
+        "",
+        "Chance of a mean as far from the prediction as this one if the prediction is right. Valid for any number of "
+        "replicates; of many tests, the smallest times their number is what counts.",
+    ),
     "interval": Term(
         "95 % interval",
         "",

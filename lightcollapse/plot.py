@@ -74,6 +74,8 @@ def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence
             axis.set_xlabel("generation")
         handles = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
         figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the layout is found once, not for each file again
     return figure
 
 

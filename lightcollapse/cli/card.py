@@ -250,7 +250,7 @@ def _run_table(data: Any) -> Mapping[str, Any]:
 
 
 def describe(scenario: Scenario) -> str:
-    """The card on one line: family on source, regime, sizes."""
+    """The card in a sentence: family on source, regime, sizes."""
     parts = [_brief(part) for part in (scenario.family, scenario.source, scenario.regime)]
     size = scenario.to_dict().get("sample_size", "all of the training part")
     return f"{parts[0]} on {parts[1]}, {parts[2]}, sample size {_size(size)}, {scenario.generations} generations"

@@ -6,7 +6,7 @@ import click
 
 from lightcollapse.cli import card as cards
 from lightcollapse.cli import view
-from lightcollapse.cli.output import clean, envelope, write
+from lightcollapse.cli.output import envelope, write
 
 _EPILOG = """\b
 Examples:
@@ -42,11 +42,10 @@ def command(
     if as_json:
         write(envelope("predict", rows, recipe(chosen, None, None)))
         return
-    known = {row["metric"] for row in rows}
-    head = clean("\n".join([*([chosen.title] if chosen.title else []), cards.describe(chosen.scenario)]))
-    parts = [head]
-    if any(metric in known for metric in shown):
-        parts.append(view.predicted(rows, shown, chosen.scenario.generations, bool(metrics)))
+    known = [metric for metric in shown if metric in predictions]
+    parts = [view.head(chosen.title, cards.describe(chosen.scenario))]
+    if known:
+        parts.append(view.predicted(rows, known, chosen.scenario.generations, bool(metrics)))
     missing = [metric for metric in shown if metric not in known]
     if missing:
         parts.append(f"no theorem here: {', '.join(missing)}")

@@ -13,7 +13,7 @@ import click
 from lightcollapse.cli import card as cards
 from lightcollapse.cli import view
 from lightcollapse.cli.failure import INTERRUPTED, talk
-from lightcollapse.cli.output import clean, envelope, write
+from lightcollapse.cli.output import envelope, write
 from lightcollapse.cli.progress import Progress
 from lightcollapse.errors import LightcollapseError
 
@@ -139,11 +139,9 @@ class Job:
         """What is printed: title, table, excerpts."""
         scenario = record.scenario
         replicates = len(record.replicates)
-        head = [self.card.title] if self.card.title else []
-        head += [cards.describe(scenario), f"{replicates:,} replicates, seed {record.seed}"]
-        parts = [clean("\n".join(head))]
+        parts = [view.head(self.card.title, cards.describe(scenario), f"{replicates:,} replicates, seed {record.seed}")]
         parts.append(view.simulated(comparison.rows, self.shown, scenario.generations, bool(self.metrics)))
-        parts.append(view.legend(comparison.rows, replicates))
+        parts.append(view.legend(comparison, replicates))
         if record.excerpts:
             parts.append(view.excerpts(record.excerpts))
         return "\n\n".join(parts)

@@ -106,18 +106,18 @@ def number(value: float, decimals: int | None = None) -> str:
     if math.isnan(value):
         return "-"
     size = abs(value)
-    if size != 0 and (size < 1e-4 or size >= 1e7):
+    if size != 0 and (size < 10.0 ** -(decimals or 4) / 2 or size >= 1e7):
         return f"{value:.2e}"
     if decimals is not None:
         return f"{value:.{decimals}f}"
     return f"{value:.0f}" if value == round(value) or size >= 1e4 else f"{value:.4g}"
 
 
-def decimals_of(half: float) -> int | None:
-    """Decimals that show two digits of an interval's half width; None where it has no size."""
+def decimals_of(half: float, digits: int = 2) -> int | None:
+    """Decimals that show so many digits of an interval's half width; None where it has no size."""
     if not math.isfinite(half) or half <= 0:
         return None
-    return min(6, max(0, 1 - math.floor(math.log10(half))))
+    return min(6, max(0, digits - 1 - math.floor(math.log10(half))))
 
 
 def shorten(text: str, limit: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
 
 ROW = ("metric", "generation", "mean", "ci_low", "ci_high", "median", "predicted", "kind", "p_value")
 _ALL_ROWS = 60  # a longer recursion shows the first ten generations and about fifty of the others
-_KINDS = {"exact": "exact", "approximate": "approx.", "bound": "bound"}
+_KINDS = {
+    "exact law": "exact",
+    "exact mean": "exact",
+    "approximation": "approx.",
+    "upper bound": "at most",
+    "lower bound": "at least",
+}
+
+
+def head(*lines: str) -> str:
+    """Lines above a table, without those that are empty, none wider than a terminal."""
+    return "\n".join(textwrap.fill(clean(line), table.WIDTH, break_on_hyphens=False) for line in lines if line)
 
 
 def as_dict(row: Any) -> dict[str, Any]:
@@ -48,68 +60,92 @@ def simulated(rows: Iterable[Any], metrics: Sequence[str], generations: int, for
     """
     found = {(row.metric, row.generation): row for row in rows}
     shown = generations_shown(generations)
-    blocks = [_generation(shown)]
-    for metric in metrics:
-        column = [found[metric, t] for t in shown if (metric, t) in found]
-        if len(column) != len(shown):
-            continue
-        block = _block(metric, column)
-        if forced or len(blocks) == 1 or table.width([*blocks, block]) <= table.WIDTH:
-            blocks.append(block)
-    return table.render(blocks)
+    columns = [(metric, [found[metric, t] for t in shown]) for metric in metrics]
+    for digits in (2, 1):
+        blocks = [_generation(shown), *(_block(metric, column, digits) for metric, column in columns)]
+        if forced or table.width(blocks) <= table.WIDTH:
+            return table.render(blocks)
+    return table.render(_fitting(blocks))
+
+
+def _fitting(blocks: Sequence[table.Block]) -> list[table.Block]:
+    """The first blocks that fit a terminal, at least one beside the generations."""
+    kept = list(blocks)
+    while len(kept) > 2 and table.width(kept) > table.WIDTH:
+        kept.pop()
+    return kept
 
 
 def predicted(rows: Sequence[dict[str, Any]], metrics: Sequence[str], generations: int, forced: bool = False) -> str:
-    """The table of the theory alone."""
+    """The table of the theory alone, of metrics that all have a prediction."""
     found = {(row["metric"], row["generation"]): row for row in rows}
     shown = generations_shown(generations)
     blocks = [_generation(shown)]
     for metric in metrics:
-        column = [found[metric, t] for t in shown if (metric, t) in found]
-        if len(column) != len(shown):
-            continue
-        cells = tuple(_plain([row["predicted"] for row in column]))
-        block = (table.Column(label(metric), _KINDS.get(column[-1]["kind"], ""), cells, "cyan"),)
-        if forced or len(blocks) == 1 or table.width([*blocks, block]) <= table.WIDTH:
-            blocks.append(block)
-    return table.render(blocks)
+        kind = str(found[metric, generations]["kind"])
+        cells = _plain([found[metric, t]["predicted"] for t in shown])
+        blocks.append((table.Column(label(metric), _KINDS.get(kind, kind), cells, "cyan"),))
+    return table.render(blocks if forced else _fitting(blocks))
 
 
-def _plain(values: Sequence[float | None]) -> list[str]:
-    return ["" if value is None else table.number(value) for value in values]
+def _plain(values: Sequence[float]) -> tuple[str, ...]:
+    """Numbers of one column to about four digits of the smallest."""
+    sizes = [abs(value) for value in values if math.isfinite(value) and value != 0]
+    if not sizes or max(sizes) > 1e5 * min(sizes):
+        return tuple(map(table.number, values))
+    return tuple(table.number(value, min(6, max(0, 3 - math.floor(math.log10(min(sizes)))))) for value in values)
 
 
 def _generation(shown: Sequence[int]) -> table.Block:
     return (table.Column("gen.", "", tuple(map(str, shown))),)
 
 
-def _block(metric: str, rows: Sequence[Any]) -> table.Block:
-    """Columns of one metric: mean, interval, prediction."""
-    halves = [(row.ci_high - row.ci_low) / 2 for row in rows]
-    places = [table.decimals_of(half) for half in halves]
-    means = tuple(table.number(row.mean, place) for row, place in zip(rows, places, strict=True))
-    spreads = tuple(_spread(row, half, place) for row, half, place in zip(rows, halves, places, strict=True))
-    columns = [table.Column(label(metric), "", tuple(f"{m} {s}".rstrip() if s else m for m, s in _padded(means, spreads)))]
+def _block(metric: str, rows: Sequence[Any], digits: int) -> table.Block:
+    """Columns of one metric: mean with its interval, and the prediction."""
+    places = _places(rows, digits)
+    means = [table.number(row.mean, place) for row, place in zip(rows, places, strict=True)]
+    spreads = [_spread(row, place) for row, place in zip(rows, places, strict=True)]
+    columns = [table.Column(label(metric), "", _side_by_side(means, spreads))]
     if any(row.predicted is not None for row in rows):
         cells = tuple(
             "" if row.predicted is None else table.number(row.predicted, place)
             for row, place in zip(rows, places, strict=True)
         )
-        kind = next(row.kind for row in reversed(rows) if row.predicted is not None)
-        columns.append(table.Column(label(metric), _KINDS.get(str(kind), str(kind)), cells, "cyan"))
+        kind = str(rows[-1].kind)
+        columns.append(table.Column(label(metric), _KINDS.get(kind, kind), cells, "cyan"))
     return tuple(columns)
 
 
-def _padded(means: Sequence[str], spreads: Sequence[str]) -> Iterable[tuple[str, str]]:
-    """Means and spreads with the sign of all spreads in one column."""
+def _places(rows: Sequence[Any], digits: int) -> list[int | None]:
+    """Decimals of each row: so many digits of the middle interval, and at least one of the smallest.
+
+    One number for the whole column, but where the metric spans many decades each row has its own.
+    """
+    halves = [_half(row) for row in rows]
+    known = sorted(half for half in halves if half > 0)
+    means = [abs(row.mean) for row in rows if row.mean != 0 and math.isfinite(row.mean)]
+    if not known or not means or max(means) > 1e5 * min(means) or min(means) < 1e-4:
+        return [table.decimals_of(half, digits) for half in halves]
+    place = max(table.decimals_of(known[len(known) // 2], digits) or 0, table.decimals_of(known[0], 1) or 0)
+    return [place] * len(rows)
+
+
+def _half(row: Any) -> float:
+    """Half of the interval's width; 0 where there is none but what rounding leaves."""
+    half = (row.ci_high - row.ci_low) / 2
+    return half if math.isfinite(half) and half > 1e-12 * abs(row.mean) else 0.0
+
+
+def _side_by_side(means: Sequence[str], spreads: Sequence[str]) -> tuple[str, ...]:
+    """Means and spreads in one column, each lined up."""
     wide = max(map(len, spreads))
-    for mean, spread in zip(means, spreads, strict=True):
-        yield mean + (" " * (wide + 1) if wide and not spread else ""), spread.ljust(wide)
+    return tuple(f"{mean} {spread:>{wide}}" if wide else mean for mean, spread in zip(means, spreads, strict=True))
 
 
-def _spread(row: Any, half: float, place: int | None) -> str:
+def _spread(row: Any, place: int | None) -> str:
     """`±0.003` where the interval is symmetric about the mean, else its two ends."""
-    if not math.isfinite(half) or half <= 0:
+    half = _half(row)
+    if half == 0:
         return ""
     if abs((row.ci_low + row.ci_high) / 2 - row.mean) <= 0.02 * half:
         return f"±{table.number(half, place)}"
@@ -123,20 +159,18 @@ def excerpts(texts: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def legend(rows: Sequence[Any], replicates: int) -> str:
+def legend(comparison: Any, replicates: int) -> str:
     """What the columns are, and how simulation and theory agree."""
-    lines = []
-    if replicates > 1:
-        lines.append(f"mean ±half of its 95 % interval over {replicates:,} replicates")
-    else:
-        lines.append("one replicate: no interval")
-    checks = [row for row in rows if row.p_value is not None and row.generation > 0]
-    if checks:
-        worst = min(checks, key=lambda row: row.p_value)
+    lines = [
+        f"mean ±half of its 95 % interval over {replicates:,} replicates"
+        if replicates > 1
+        else "one replicate: no interval"
+    ]
+    worst = comparison.worst
+    if worst is not None:
         lines.append(
-            f"theory: {len(checks)} predictions tested, smallest p {worst.p_value:.2g} "
-            f"({worst.metric}, generation {worst.generation}), "
-            f"{min(1.0, worst.p_value * len(checks)):.2g} for all of them together"
+            f"theory: {comparison.checks} predictions tested, p = {comparison.p_value:.2g} for all together\n"
+            f"        (least p {worst.p_value:.2g}: {worst.metric}, generation {worst.generation})"
         )
     return "\n".join(lines)
 
@@ -149,7 +183,7 @@ def prediction_rows(predictions: Any, metrics: Sequence[str]) -> list[dict[str, 
             "generation": generation,
             "predicted": float(value),
             "kind": predictions[metric].kind,
-            "theorem": predictions[metric].theorem,
+            "theorem": predictions[metric].theorem.name,
         }
         for metric in metrics
         if metric in predictions
