@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import kernel
+from lightcollapse.compiler import inlined, kernel
 from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hypergeometric, uniforms
 from lightcollapse.schedule import ALL
 
@@ -86,6 +86,13 @@ def _write(counts, size, mass, tail, points, stream, generation, replicate, k0, 
         _draw_counts(counts, mass, tail, size, stream, generation, replicate, k0, k1)
 
 
+@inlined
+def _log_ratio(p, s):
+    """log of p / s, also where the ratio of a probability and a far smaller one overflows."""
+    ratio = p / s
+    return math.log(ratio) if ratio < np.inf else math.log(p) - math.log(s)
+
+
 @kernel
 def measure(probabilities, source, order, rare, out, t):
     """Fill out[:, t] with heterozygosity, entropy, support, tail mass, total variation, KL(model || source) and
@@ -105,9 +112,9 @@ def measure(probabilities, source, order, rare, out, t):
         if p > 0.0:
             support += 1
             entropy -= p * math.log(p)
-            forward += p * math.log(p / s) if s > 0.0 else np.inf
+            forward += p * _log_ratio(p, s) if s > 0.0 else np.inf
         if s > 0.0:
-            reverse += s * math.log(s / p) if p > 0.0 else np.inf
+            reverse += s * _log_ratio(s, p) if p > 0.0 else np.inf
     tail_mass = 0.0
     for i in range(rare):
         tail_mass += probabilities[order[i]]
