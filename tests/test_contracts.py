@@ -1,4 +1,4 @@
-"""What every family and regime owes, by being listed: the same bits however the work is cut, and collapse as a result."""
+"""What every family and regime owes, by being listed: the same bits however work is cut, and collapse as a result."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ every = pytest.mark.parametrize(
 
 def possible(family: str, regime: str) -> bool:
     """Whether the family executes every column that the regime asks for, or refuses the card."""
-    source, fitted, size = FAMILY_CARDS[family]
+    _, fitted, size = FAMILY_CARDS[family]
     rows = REGIME_CARDS[regime].rows(np.full(4, size, dtype=np.int64))
     if used_columns(rows) <= fitted.columns:
         return True
