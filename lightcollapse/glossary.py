@@ -96,12 +96,17 @@ METRICS: dict[str, Term] = {
     "vocabulary": Term(
         "word types", "#{words}", "Word types of the human training text that still occur in text that model t wrote."
     ),
+    "rare_vocabulary": Term(
+        "rare word types",
+        "#{rare words}",
+        "Rare word types of the human training text that still occur in text that model t wrote.",
+    ),
 }
 
 HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian": ("variance", "w2_squared", "kl_model_source"),
     "categorical": ("heterozygosity", "entropy", "support"),
-    "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "support", "vocabulary"),
+    "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary", "support"),
 }  # what a table shows of a family where nobody asks for other metrics, the most telling first
 
 WORDS: dict[str, Term] = {

@@ -20,7 +20,7 @@ _ALL_ROWS = 60  # a longer recursion shows the first ten generations and about f
 _KINDS = {
     "exact law": "exact",
     "exact mean": "exact",
-    "approximation": "approx.",
+    "approximation": "about",
     "upper bound": "at most",
     "lower bound": "at least",
 }
@@ -61,8 +61,8 @@ def simulated(rows: Iterable[Any], metrics: Sequence[str], generations: int, for
     found = {(row.metric, row.generation): row for row in rows}
     shown = generations_shown(generations)
     columns = [(metric, [found[metric, t] for t in shown]) for metric in metrics]
-    for digits in (2, 1):
-        blocks = [_generation(shown), *(_block(metric, column, digits) for metric, column in columns)]
+    for digits, gap in ((2, " "), (1, " "), (1, "")):  # ever tighter
+        blocks = [_generation(shown), *(_block(metric, column, digits, gap) for metric, column in columns)]
         if forced or table.width(blocks) <= table.WIDTH:
             return table.render(blocks)
     return table.render(_fitting(blocks))
@@ -100,12 +100,12 @@ def _generation(shown: Sequence[int]) -> table.Block:
     return (table.Column("gen.", "", tuple(map(str, shown))),)
 
 
-def _block(metric: str, rows: Sequence[Any], digits: int) -> table.Block:
+def _block(metric: str, rows: Sequence[Any], digits: int, gap: str) -> table.Block:
     """Columns of one metric: mean with its interval, and the prediction."""
     places = _places(rows, digits)
     means = [table.number(row.mean, place) for row, place in zip(rows, places, strict=True)]
     spreads = [_spread(row, place) for row, place in zip(rows, places, strict=True)]
-    columns = [table.Column(label(metric), "", _side_by_side(means, spreads))]
+    columns = [table.Column(label(metric), "", _side_by_side(means, spreads, gap))]
     if any(row.predicted is not None for row in rows):
         cells = tuple(
             "" if row.predicted is None else table.number(row.predicted, place)
@@ -136,10 +136,10 @@ def _half(row: Any) -> float:
     return half if math.isfinite(half) and half > 1e-12 * abs(row.mean) else 0.0
 
 
-def _side_by_side(means: Sequence[str], spreads: Sequence[str]) -> tuple[str, ...]:
+def _side_by_side(means: Sequence[str], spreads: Sequence[str], gap: str) -> tuple[str, ...]:
     """Means and spreads in one column, each lined up."""
     wide = max(map(len, spreads))
-    return tuple(f"{mean} {spread:>{wide}}" if wide else mean for mean, spread in zip(means, spreads, strict=True))
+    return tuple(mean + (gap + spread.rjust(wide) if wide else "") for mean, spread in zip(means, spreads, strict=True))
 
 
 def _spread(row: Any, place: int | None) -> str:
