@@ -7,8 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-
-from tests.catalogue import EVALUATE
+from catalogue import EVALUATE
 
 VECTORS = json.loads((Path(__file__).parent / "theory_vectors.json").read_text())
 EXACT, INVERTED = 1e-9, 1e-6
