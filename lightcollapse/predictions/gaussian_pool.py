@@ -323,3 +323,23 @@ def accumulate_kl_bound(sample_sizes: ArrayLike, *, variance: Variance = "ml", r
     m1, m2 = (accumulate_variance_moment(sample_sizes, order, variance=variance) for order in (1, 2))
     spread = np.maximum(m2 - 4.0 * m1 + 6.0 - 4.0 * inverse + square, 0.0)
     return 0.5 * (spread + (crossed if reverse else accumulate_mean_fourth_moment(sample_sizes, variance=variance)))
+
+
+def accumulate_subsample_mean_variance(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
+    """Var(mu_t) when training set t is n_t points, without replacement, of everything so far. Exact.
+
+    1 - h_t for ml. float64 (generations + 1,). Same conditions as `accumulate_subsample_variance_mean`.
+
+    Derivation: theory/accumulate-subsample.md. Source: derived.
+    """
+    sizes = sizes_of(sample_sizes, 1 if variance == "ml" else 2)
+    fits = accumulate_subsample_variance_mean(sizes, variance=variance)[1:]
+    second, pool, values = 1.0, float(sizes[0]) if sizes.size else 0.0, []
+    for index, (n, fit) in enumerate(zip(sizes, fits, strict=True)):
+        within = fit * float(divisor(np.array([n]), variance)[0]) / n
+        values.append(max(second - within, 0.0))
+        if index + 1 < len(sizes):
+            written = float(sizes[index + 1])
+            second = (pool * second + written * (values[-1] + fit)) / (pool + written)
+            pool += written
+    return from_source(0.0, values)
