@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 NARROW, WIDE = 3.3, 6.8  # inches: one column of a paper, and two
 BLUE, ORANGE, GREEN, VERMILLION, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#000000"  # Okabe and Ito
-_PANEL = 1.9  # inches, height of a panel
+_PANEL, _LEGEND = 1.9, 0.25  # inches: height of a row of panels, and of the legend above them
+_LEFT, _RIGHT, _ABOVE, _BELOW = 0.52, 0.1, 0.22, 0.42  # inches around each panel
 
 STYLE: dict[str, Any] = {
     "text.usetex": False,
@@ -64,7 +65,7 @@ def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDE, _PANEL * rows + 0.35), layout="constrained")
+        figure = Figure(figsize=(WIDE, _PANEL * rows + _LEGEND))
         axes = figure.subplots(rows, columns, squeeze=False)
         for axis, metric in zip(axes.flat, shown, strict=False):
             _panel(axis, record, comparison, metric)
@@ -73,10 +74,24 @@ def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence
         for axis in axes.flat[max(0, len(shown) - columns) : len(shown)]:
             axis.set_xlabel("generation")
         handles = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
-        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the layout is found once, not for each file again
+        figure.legend(handles.values(), handles.keys(), loc="upper center", ncols=4)
+        _arrange(figure, rows, columns)
     return figure
+
+
+def _arrange(figure: Figure, rows: int, columns: int) -> None:
+    """Place the panels by known sizes: to find them by drawing would take as long as the rest of the figure."""
+    width, height = figure.get_size_inches()
+    panel = (width - columns * _LEFT - _RIGHT) / columns
+    inner = (height - _LEGEND - rows * (_ABOVE + _BELOW)) / rows
+    figure.subplots_adjust(
+        left=_LEFT / width,
+        right=1 - _RIGHT / width,
+        top=1 - (_LEGEND + _ABOVE) / height,
+        bottom=_BELOW / height,
+        wspace=_LEFT / panel,
+        hspace=(_ABOVE + _BELOW) / inner,
+    )
 
 
 def _panel(axis: Axes, record: Record, comparison: Comparison, metric: str) -> None:
