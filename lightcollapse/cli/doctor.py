@@ -42,7 +42,7 @@ def look() -> dict[str, Any]:
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "processor": _processor(),
         "vector_units": _vector_units(),
-        "kernel_cache": "no directory can be written; set LIGHTCOLLAPSE_CACHE_DIR" if directory is None else "writable",
+        "kernel_cache": "none can be written; set LIGHTCOLLAPSE_CACHE_DIR" if directory is None else str(directory),
         "kernels_compiled": 0 if directory is None else sum(1 for _ in directory.rglob("*.nbi")),
         "sqlite": sqlite3.sqlite_version,
         "gpu": "torch is installed" if find_spec("torch") else "torch is not installed; nothing here needs it",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ Examples:
 """
 
 
+_ITEM = re.compile(r"\s*(- |\w[\w, .]*: )")  # where a line of a docstring starts anew
+
+
 @dataclass(frozen=True)
 class Entry:
     """What is said of a term; fields that do not apply are empty."""
@@ -35,6 +39,8 @@ class Entry:
     formula: str = ""
     assumptions: str = ""
     source: str = ""
+    theorems: str = ""
+    ids: tuple[str, ...] = ()
 
 
 @click.command(epilog=_EPILOG)
@@ -61,11 +67,12 @@ def glossary() -> Iterator[Entry]:
     from lightcollapse.sources import SOURCES
 
     for name, term in METRICS.items():
-        theorems = ", ".join(theorem.id for theorem in _theorems() if name == theorem.metric)
-        yield Entry(name, "metric", term.meaning, term.formula, source=theorems and f"theorems {theorems}")
+        yield Entry(name, "metric", term.meaning, term.formula, theorems=_about(lambda row: row.metric, name))
     for axis, parts in (("source", SOURCES), ("family", FAMILIES), ("regime", REGIMES)):
         for part in parts:
-            yield Entry(part.kind, axis, inspect.cleandoc(part.__doc__ or ""))
+            text = inspect.cleandoc(part.__doc__ or "")
+            about = _about(lambda row: row.regimes, part.kind) if axis == "regime" else ""
+            yield Entry(part.kind, axis, text, theorems=about)
     for name in cards.preset_names():
         card = cards.load(name)
         yield Entry(name, "preset", f"{card.title}.\n\n{cards.describe(card.scenario)}")
@@ -81,13 +88,30 @@ def _theorems() -> Any:
     return THEOREMS
 
 
-def _theorem(theorem: Any) -> Entry:
-    return Entry(theorem.id, "theorem", theorem.statement)
+def _about(field: Callable[[Any], Any], name: str) -> str:
+    """Names of the theorems whose field is, or holds, that name."""
+    return ", ".join(row.name for row in _theorems() if name == field(row) or name in _tuple(field(row)))
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _theorem(row: Any) -> Entry:
+    regimes = ", ".join(row.regimes) or "every regime"
+    return Entry(
+        row.name,
+        "theorem",
+        f"{row.statement[:1].upper()}{row.statement[1:]}.",
+        assumptions=f"family {row.family}, {regimes}; {row.kind} of {row.metric}",
+        source=f"{row.source}. Derivation: theory/{row.note}",
+        ids=row.ids,
+    )
 
 
 def _find(entries: list[Entry], term: str) -> list[Entry]:
     """The entries of that name; upper case, blanks, "-" and "_" do not matter."""
-    found = [entry for entry in entries if _key(entry.term) == _key(term)]
+    found = [entry for entry in entries if _key(term) in map(_key, (entry.term, *entry.ids))]
     if not found:
         raise CardError(f"unknown term {term!r}; {_suggest(entries, term)}")
     return found
@@ -103,17 +127,29 @@ def _key(term: str) -> str:
 
 
 def _paragraphs(entry: Entry) -> str:
-    lines = [click.style(f"{entry.term} ({entry.what})", bold=True)]
-    for name in ("formula", "assumptions", "source"):
+    lines = [click.style(f"{entry.term} ({entry.what})", bold=True), *map(_fill, _reflow(entry.text))]
+    for name in ("formula", "assumptions", "source", "theorems"):
         if getattr(entry, name):
             lines.append(_fill(f"{name}: {getattr(entry, name)}"))
-    return "\n".join([*lines, *map(_fill, entry.text.split("\n"))])
+    return "\n".join(lines)
+
+
+def _reflow(text: str) -> list[str]:
+    """A docstring's paragraphs and items, each on one line with its indentation."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if lines and line.strip() and lines[-1].strip() and not lines[-1].endswith("Args:") and not _ITEM.match(line):
+            lines[-1] += " " + line.strip()
+        else:
+            lines.append(line)
+    return lines
 
 
 def _fill(line: str) -> str:
     """A line no wider than a terminal, its indentation kept."""
     indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.fill(line, WIDTH, subsequent_indent=indent + ("  " if indent else ""), break_on_hyphens=False)
+    deeper = indent + ("  " if _ITEM.match(line) else "")
+    return textwrap.fill(line, WIDTH, subsequent_indent=deeper, break_long_words=False, break_on_hyphens=False)
 
 
 def _index(entries: list[Entry]) -> str:

@@ -67,7 +67,7 @@ class Folder:
         return target
 
 
-def recipe(card: Card, seed: int, replicates: int) -> dict[str, Any]:
+def recipe(card: Card, seed: int, replicates: int | None) -> dict[str, Any]:
     """What makes a result: the card, the seed and the replicates. A file is named without its folder."""
     data = card.scenario.to_dict()
     path = data["source"].get("path")

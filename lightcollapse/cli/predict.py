@@ -19,6 +19,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @cards.options
+@click.option("--seed", type=int, default=0, metavar="N", help="The seed that parts a text; nothing else depends on it.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def command(
@@ -28,6 +29,7 @@ def command(
     sample_size: str | None,
     generations: int | None,
     corpus: str | None,
+    seed: int,
     metrics: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -37,10 +39,10 @@ def command(
 
     chosen = cards.load(card, cards.Overrides(settings, regime, sample_size, generations, corpus))
     shown = view.headlines(chosen.scenario, metrics)
-    predictions = predict(chosen.scenario)
+    predictions = predict(chosen.scenario, seed)
     rows = view.prediction_rows(predictions, chosen.scenario.family.metrics)
     if as_json:
-        write(envelope("predict", rows, recipe(chosen, None, None)))
+        write(envelope("predict", rows, recipe(chosen, seed, None)))
         return
     known = [metric for metric in shown if metric in predictions]
     parts = [view.head(chosen.title, cards.describe(chosen.scenario))]
@@ -48,5 +50,5 @@ def command(
         parts.append(view.predicted(rows, known, chosen.scenario.generations, bool(metrics)))
     missing = [metric for metric in shown if metric not in known]
     if missing:
-        parts.append(f"no theorem here: {', '.join(missing)}")
+        parts.append(view.head(f"no theorem here: {', '.join(missing)}"))
     write("\n\n".join(parts))
