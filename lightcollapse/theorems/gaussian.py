@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -152,15 +153,6 @@ def _migrants(scenario: Scenario) -> bool:
     return bool(len(fresh) > 0 and fresh.min() >= 2) and _varied(scenario)
 
 
-def _sum_of_three(first: Standard, second: Standard, third: Standard) -> Standard:
-    """Upper bound of the variance of half a sum of three terms from theirs."""
-
-    def standard(scenario: Scenario) -> Float:
-        return 0.75 * (first(scenario) + second(scenario) + third(scenario))
-
-    return standard
-
-
 # The exact law under replacement.
 
 
@@ -230,24 +222,6 @@ def _accumulate_variance_of_variance(scenario: Scenario) -> Float:
 def _accumulate_variance_of_std(scenario: Scenario) -> Float:
     square = _of_sizes(gaussian_pool.accumulate_variance_moment, 1)(scenario)
     return np.maximum(square - _of_sizes(gaussian_pool.accumulate_std_mean)(scenario) ** 2, 0.0)
-
-
-def _accumulate_variance_of_squared_mean(scenario: Scenario) -> Float:
-    fourth = _of_sizes(gaussian_pool.accumulate_mean_fourth_moment)(scenario)
-    return fourth - _of_sizes(gaussian_pool.accumulate_mean_variance)(scenario) ** 2
-
-
-def _accumulate_inverse(square: int, plain: int) -> Standard:
-    """Var of 1/s^2 or of mu^2/s^2, from their entries among the inverse moments."""
-
-    def standard(scenario: Scenario) -> Float:
-        moments = gaussian_pool.accumulate_inverse_moments(scenario.sample_sizes(), **_options(scenario))
-        return np.maximum(moments[square] - moments[plain] ** 2, 0.0)
-
-    return standard
-
-
-_ACCUMULATE_LOG_BOUND = _of_sizes(gaussian_pool.accumulate_log_variance_bound)
 
 
 # The sums that fresh data and a fixed real sample have in common.
@@ -442,7 +416,7 @@ GAUSSIAN: tuple[Theorem, ...] = (
         "the expected log variance is a sum of one quadrature a generation",
         "accumulate.md",
         _of_sizes(gaussian_pool.accumulate_log_variance_mean),
-        variance=_ACCUMULATE_LOG_BOUND,
+        variance=_of_sizes(gaussian_pool.accumulate_log_variance_bound),
         condition=_varied,
     ),
     _row(
@@ -464,9 +438,7 @@ GAUSSIAN: tuple[Theorem, ...] = (
         "KL(M_t || P0) is the expected loss of entropy",
         "accumulate.md",
         _of_sizes(gaussian_pool.accumulate_kl_model_source_mean),
-        variance=_sum_of_three(
-            _accumulate_variance_of_variance, _accumulate_variance_of_squared_mean, _ACCUMULATE_LOG_BOUND
-        ),
+        variance=_of_sizes(gaussian_pool.accumulate_kl_bound),
         condition=_varied,
     ),
     _row(
@@ -477,7 +449,7 @@ GAUSSIAN: tuple[Theorem, ...] = (
         "KL(P0 || M_t) stays bounded",
         "accumulate.md",
         _of_sizes(gaussian_pool.accumulate_kl_source_model_mean),
-        variance=_sum_of_three(_accumulate_inverse(2, 0), _accumulate_inverse(4, 1), _ACCUMULATE_LOG_BOUND),
+        variance=_of_sizes(partial(gaussian_pool.accumulate_kl_bound, reverse=True)),
         condition=_varied,
     ),
     _row(
@@ -485,12 +457,12 @@ GAUSSIAN: tuple[Theorem, ...] = (
         ("G13.accsub.meanvar",),
         "accumulate-subsample",
         "mean",
-        "the expected mean is the source's, and its variance is 1 - h_t",
+        "the expected mean is the source's, and its variance stays bounded: 1 - h_t for ml",
         "accumulate-subsample.md",
         _zero,
-        variance=lambda scenario: 1.0 - _pairs(scenario),
+        variance=_of_sizes(gaussian_pool.accumulate_subsample_mean_variance),
         near_miss=_drifted,
-        condition=_ml,
+        condition=_varied,
     ),
     _row(
         "variance",
