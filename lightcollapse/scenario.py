@@ -217,4 +217,4 @@ def _toml(value: Any) -> str:
     """A scalar, list or flat table as TOML: its strings, numbers and lists are written as in JSON."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    return json.dumps(value, allow_nan=False, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON lets it stand
