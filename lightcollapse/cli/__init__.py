@@ -82,5 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     with failure.guarded(given) as outcome:
         outcome.code = cli.main(args=given, prog_name="lightcollapse", standalone_mode=False) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     return outcome.code

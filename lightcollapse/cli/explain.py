@@ -26,7 +26,7 @@ Examples:
 """
 
 
-_ITEM = re.compile(r"\s*(- |\w[\w, .]*: )")  # where a line of a docstring starts anew
+_ITEM = re.compile(r"\s*- |\s+\w[\w, ]*: ")  # where a line of a docstring starts anew
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ def write(text: str) -> None:
 
     try:
         click.echo(text, color=False if "NO_COLOR" in os.environ else None)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         silence()
 

@@ -17,9 +17,12 @@ Examples:
 """
 
 
+_SEED_HELP = "The seed that parts a text into what is learned from and held out.  [default: 0]"
+
+
 @click.command(epilog=_EPILOG)
 @cards.options
-@click.option("--seed", type=int, default=0, metavar="N", help="The seed that parts a text; nothing else depends on it.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, metavar="N", help=_SEED_HELP)
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def command(

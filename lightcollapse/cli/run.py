@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +17,15 @@ from lightcollapse.cli import view
 from lightcollapse.cli.failure import INTERRUPTED, talk
 from lightcollapse.cli.output import envelope, write
 from lightcollapse.cli.progress import Progress
-from lightcollapse.errors import LightcollapseError
+from lightcollapse.errors import LightcollapseError, LimitError
 
 if TYPE_CHECKING:
     from lightcollapse.cli.folder import Folder
     from lightcollapse.compare import Comparison
     from lightcollapse.record import Record
+    from lightcollapse.scenario import Scenario
 
+_COPIES = 3  # of every number of a record, while blocks are joined and compared
 _EPILOG = """\b
 Examples:
   lightcollapse run
@@ -99,10 +103,12 @@ class Job:
             from lightcollapse.compare import compare
 
             comparison = compare(record)
+        files: list[Path] = []
+        error = self.keep(lambda: [self.folder.save(record, self.whole(record))], files)
         if not self.as_json:
             write(self.text(record, comparison))
-        files: list[Path] = []
-        error = self.save(record, comparison, files)
+        if self.wants_figure and error is None and self.whole(record):
+            error = self.keep(lambda: self.draw(record, comparison), files)
         if self.as_json:
             write(self.json(record, comparison, files, error))
         return self.farewell(record, files, error)
@@ -116,6 +122,7 @@ class Job:
         self.shown = view.headlines(self.card.scenario, self.metrics)
         self.seed = draw_seed() if self.seed is None else self.seed
         self.replicates = self.card.replicates if self.replicates is None else self.replicates
+        _refuse_too_large(self.card.scenario, self.replicates)
         self.folder: Folder = Folder(self.card, self.seed, self.replicates, self.output)
         self.folder.check()
         self.recipe = recipe(self.card, self.seed, self.replicates)
@@ -146,19 +153,25 @@ class Job:
             parts.append(view.excerpts(record.excerpts))
         return "\n\n".join(parts)
 
-    def save(self, record: Record, comparison: Comparison, files: list[Path]) -> LightcollapseError | None:
-        """Save record and figure, noting each file; returns the error where that failed, so that nothing is lost."""
-        whole = len(record.replicates) == self.replicates
-        try:
-            files.append(self.folder.save(record, whole))
-            if self.wants_figure and whole:
-                from lightcollapse import plot
+    def whole(self, record: Record) -> bool:
+        """Whether all replicates were done."""
+        return len(record.replicates) == self.replicates
 
-                figure = plot.plot(record, comparison)
-                files.extend(plot.save(figure, self.folder.path / "figure", self.recipe, ("png", "svg")))
-        except (LightcollapseError, OSError) as error:
-            return error if isinstance(error, LightcollapseError) else LightcollapseError(str(error))
+    def keep(self, save: Callable[[], list[Path]], files: list[Path]) -> LightcollapseError | None:
+        """Save something, noting its files; returns the error where that failed, so that nothing else is lost."""
+        try:
+            files.extend(save())
+        except LightcollapseError as error:
+            return error
+        except OSError as error:
+            return LightcollapseError(f"cannot write {self.folder.path}: {error.strerror or error}")
         return None
+
+    def draw(self, record: Record, comparison: Comparison) -> list[Path]:
+        """Draw and save the figure."""
+        from lightcollapse import plot
+
+        return plot.save(plot.plot(record, comparison), self.folder.path / "figure", self.recipe, ("png", "svg"))
 
     def json(
         self, record: Record, comparison: Comparison, files: list[Path], error: LightcollapseError | None
@@ -166,7 +179,7 @@ class Job:
         """The JSON object: all rows, also of metrics that the table leaves out."""
         more: dict[str, Any] = {"files": [str(path) for path in files], "excerpts": list(record.excerpts)}
         done = len(record.replicates)
-        if done != self.replicates:
+        if not self.whole(record):
             more |= {"ok": False, "error": {"kind": "interrupted", "message": self.interrupted(done)}}
         elif error is not None:
             more |= {"ok": False, "error": {"kind": "runtime", "message": str(error)}}
@@ -179,9 +192,8 @@ class Job:
             talk("saved " + " ".join(map(str, files)))
         if error is not None:
             talk(f"error: {error}; choose another folder with -o (seed {record.seed} repeats this run)")
-        done = len(record.replicates)
-        if done != self.replicates:
-            talk(self.interrupted(done))
+        if not self.whole(record):
+            talk(self.interrupted(len(record.replicates)))
             return INTERRUPTED
         return 0 if error is None else error.exit_code
 
@@ -189,6 +201,19 @@ class Job:
         return (
             f"interrupted after {done} of {self.replicates} replicates, which are kept; "
             f"the same command with --seed {self.seed} runs them all, these bit for bit as here"
+        )
+
+
+def _refuse_too_large(scenario: Scenario, replicates: int) -> None:
+    """Raise LimitError where the record would not fit into this machine's memory."""
+    if not hasattr(os, "sysconf"):
+        return
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = _COPIES * 8 * replicates * (scenario.generations + 1) * len(scenario.family.metrics)
+    if needed > memory:
+        raise LimitError(
+            f"{replicates:,} replicates of {scenario.generations:,} generations take about {needed / 2**30:.3g} GiB, "
+            f"and this machine has {memory / 2**30:.3g}; ask for fewer replicates or generations"
         )
 
 
