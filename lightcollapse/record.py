@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from lightcollapse.scenario import Scenario
 
 _SCHEMA = "lightcollapse/record/1"
 NEVER = -1
+_DAMAGED = (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ class Record:
     def load(cls, path: str | os.PathLike[str]) -> Record:
         """Read a record that `save` wrote. Raises DataError where the file is none."""
         try:
-            with np.load(Path(path), allow_pickle=False) as stored:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 header = json.loads(str(stored["header"][()]))
                 if header.get("schema") != _SCHEMA:
                     raise DataError(f"{path}: schema must be {_SCHEMA}, got {header.get('schema')!r}")
@@ -106,7 +108,7 @@ class Record:
                 )
         except FileNotFoundError:
             raise DataError(f"no such record: {path}") from None
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             if isinstance(error, LightcollapseError):
                 raise
             raise DataError(f"{path} is not a record of lightcollapse, or it is damaged: {error}") from None
