@@ -20,6 +20,7 @@ from lightcollapse.theorems import THEOREMS, Prediction, Theorem, predict
 Float = NDArray[np.float64]
 
 _CONFIDENCE = 0.95
+_SMALLEST = float(np.finfo(np.float64).tiny)  # below it numbers lose digits, and then vanish
 _ROUNDING = 1e-9  # relative: what floating-point arithmetic may add to an exact number
 
 
@@ -100,7 +101,8 @@ def trial(record: Record, theorem: Theorem, predicted: Float, *, near_miss: bool
     generations = range(1, card.generations + 1)
     law = theorem.near_law if near_miss else theorem.law
     if theorem.kind == "exact law" and law is not None:
-        return {t: law_p_value(partial(law, card, t), values[:, t]) for t in generations}
+        held = [t for t in generations if np.abs(values[:, t]).min() > _SMALLEST]  # else the law is a float's, not ours
+        return {t: law_p_value(partial(law, card, t), values[:, t]) for t in held}
     if theorem.kind != "exact mean":
         return {}
     if theorem.bounds is not None:

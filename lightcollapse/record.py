@@ -19,7 +19,10 @@ from lightcollapse.scenario import Scenario
 
 _SCHEMA = "lightcollapse/record/1"
 NEVER = -1
-_DAMAGED = (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError),  # of the archive
+    *(KeyError, ValueError, TypeError, AttributeError),  # of what it holds
+)
 
 
 @dataclass(frozen=True, eq=False)

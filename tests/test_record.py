@@ -72,7 +72,7 @@ def test_a_pickle_is_never_opened(record: Record, tmp_path: Path) -> None:
         arrays = {name: stored[name] for name in stored.files}
     arrays["metric_mean"] = np.array([Trap()], dtype=object)
     np.savez(path, **arrays)
-    with pytest.raises(DataError, match="damaged|not a record"):
+    with pytest.raises(DataError, match=r"damaged|not a record"):
         Record.load(path)
     assert not mark.exists()
 
