@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from lightcollapse.cli.failure import talk
+
 
 class Progress:
     """Context manager around a run. On a terminal it shows what is being done; elsewhere it does nothing."""
@@ -43,6 +45,13 @@ class Progress:
         """What is being done now."""
         if self._bar is not None:
             self._bar.update(self._task, description=what)
+
+    def announce(self, message: str) -> None:
+        """Say something that stays, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.console.print(message, markup=False, highlight=False)
+        else:
+            talk(message)
 
     def count(self, done: int, asked: int) -> None:
         """Replicates done, of all; the first one done ends the compilation."""

@@ -189,7 +189,7 @@ class Job:
     def farewell(self, record: Record, files: list[Path], error: LightcollapseError | None) -> int:
         """Say where things are; returns the exit code."""
         if files:
-            talk("saved " + " ".join(map(str, files)))
+            talk(f"saved in {self.folder.path}: {' '.join(path.name for path in files)}")
         if error is not None:
             talk(f"error: {error}; choose another folder with -o (seed {record.seed} repeats this run)")
         if not self.whole(record):
@@ -229,9 +229,9 @@ def _announce_compilation(kind: str, progress: Progress) -> None:
 
     directory = cache_directory()
     if directory is None:
-        talk("no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)")
+        progress.announce("no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)")
     elif next(directory.rglob(f"{kind}.*.nbi"), None) is None:
-        talk("first use: compiling kernels, which takes some seconds once")
+        progress.announce("first use: compiling kernels, which takes some seconds once")
     else:
         progress.say("simulating")
         return
