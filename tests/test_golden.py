@@ -1,0 +1,103 @@
+"""Small records kept as numbers: a seed that gave them once gives them for ever.
+
+LIGHTCOLLAPSE_REWRITE_GOLDEN=1 pytest tests/test_golden.py writes them anew; the commit that does says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_contracts import FAMILY_CARDS, INTEGERS, REGIME_CARDS, small
+
+from lightcollapse.kernels import rng
+from lightcollapse.loop import run
+from lightcollapse.scenario import Scenario
+
+FOLDER = Path(__file__).parent / "golden"
+REWRITE = os.environ.get("LIGHTCOLLAPSE_REWRITE_GOLDEN") == "1"
+SEED = 1234567890123456789
+
+
+def of_record(card: Scenario) -> dict[str, Any]:
+    """The last generation of three replicates, and whether and where they were absorbed."""
+    record = run(card, seed=SEED, replicates=[0, 1, 4_000_000_000])
+    return {
+        "absorbed": record.absorbed.tolist(),
+        "excerpts": list(record.excerpts),
+        "metrics": {name: [number(value) for value in values[:, -1]] for name, values in record.metrics.items()},
+    }
+
+
+def number(value: float) -> float | str:
+    """A float as JSON holds it: infinities as text."""
+    return float(value) if np.isfinite(value) else str(float(value))
+
+
+def of_rng() -> dict[str, Any]:
+    """Draws of every sampler at one counter."""
+    counter = (np.uint64(7), np.uint64(3), np.uint64(2), rng.SYNTHETIC)
+    key = rng.key(SEED)
+    samplers: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "gamma": (rng.gamma, (4.5,)),
+        "binomial by inversion": (rng.binomial, (30, 0.2)),
+        "binomial by rejection": (rng.binomial, (1000, 0.4)),
+        "hypergeometric one by one": (rng.hypergeometric, (9, 5, 6)),
+        "hypergeometric by rejection": (rng.hypergeometric, (300, 200, 150)),
+    }
+    return {
+        "philox": [int(word) for word in rng.philox(*counter, *key)],
+        "uniforms": list(rng.uniforms(*counter, *key)),
+        "normals": list(rng.normals(*counter, *key)),
+        **{
+            name: [float(value), int(free)]
+            for name, (sampler, arguments) in samplers.items()
+            for value, free in [sampler(*arguments, *counter, *key)]
+        },
+    }
+
+
+def golden() -> dict[str, Any]:
+    """File name -> what makes its content."""
+    makers: dict[str, Any] = {"rng": of_rng}
+    for family in FAMILY_CARDS:
+
+        def of_family(family: str = family) -> dict[str, Any]:
+            return {regime: of_record(small(family, regime)) for regime in REGIME_CARDS}
+
+        makers[family.replace(" ", "-")] = of_family
+    return makers
+
+
+def assert_same(got: Any, kept: Any, path: str) -> None:
+    """Integers and words exactly, floats to 1e-9: libraries of other machines round their last digits otherwise."""
+    if isinstance(kept, dict):
+        assert list(got) == list(kept), path
+        for name, value in kept.items():
+            assert_same(got[name], value, f"{path}/{name}")
+    elif isinstance(kept, list):
+        assert len(got) == len(kept), path
+        for i, value in enumerate(kept):
+            assert_same(got[i], value, f"{path}/{i}")
+    elif isinstance(kept, float) and path.split("/")[-2] not in INTEGERS:
+        assert got == pytest.approx(kept, rel=1e-9, abs=1e-12), path
+    else:
+        assert got == kept, path
+
+
+@pytest.mark.parametrize("name", golden())
+def test_golden(name: str) -> None:
+    got = golden()[name]()
+    path = FOLDER / f"{name}.json"
+    if REWRITE:
+        path.write_text(json.dumps(got, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert_same(got, kept, name)
+
+
+def test_every_golden_file_has_its_maker() -> None:
+    assert {path.stem for path in FOLDER.glob("*.json")} == set(golden())
