@@ -92,7 +92,8 @@ def load(given: str, overrides: Overrides = Overrides()) -> Card:  # noqa: B008 
     name, data = _read(given)
     _override(data, overrides)
     run = _run_table(data.pop("run", {}))
-    return Card(name, run.get("title", ""), run.get("replicates", 100), Scenario.from_dict(data))
+    title = "" if overrides.regime or overrides.settings else run.get("title", "")  # it may not be true any more
+    return Card(name, title, run.get("replicates", 100), Scenario.from_dict(data))
 
 
 def _read(given: str) -> tuple[str, dict[str, Any]]:

@@ -83,7 +83,7 @@ def predicted(rows: Sequence[dict[str, Any]], metrics: Sequence[str], generation
     blocks = [_generation(shown)]
     for metric in metrics:
         kind = str(found[metric, generations]["kind"])
-        cells = _plain([found[metric, t]["predicted"] for t in shown])
+        cells = tuple(f"{cell:>10}" for cell in _plain([found[metric, t]["predicted"] for t in shown]))
         blocks.append((table.Column(label(metric), _KINDS.get(kind, kind), cells, "cyan"),))
     return table.render(blocks if forced else _fitting(blocks))
 
