@@ -89,8 +89,7 @@ def _write(counts, size, mass, tail, points, stream, generation, replicate, k0, 
 @inlined
 def _log_ratio(p, s):
     """log of p / s, also where the ratio of a probability and a far smaller one overflows."""
-    ratio = p / s
-    return math.log(ratio) if ratio < np.inf else math.log(p) - math.log(s)
+    return math.log(p / s) if p < s * 1e300 else math.log(p) - math.log(s)
 
 
 @kernel
