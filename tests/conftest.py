@@ -1,11 +1,26 @@
-"""What all tests share: hypothesis's one profile, and the summary of the error budget."""
+"""What all tests share: hypothesis's one profile, the summary of the error budget, and a folder of their own."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from budget import pytest_terminal_summary
 from hypothesis import settings
 
 settings.register_profile("lightcollapse", deadline=None, derandomize=True)
 settings.load_profile("lightcollapse")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Coverage of the kernels: NUMBA_DISABLE_JIT=1 coverage run -m pytest -n0 -m "not slow_without_jit"."""
+    config.addinivalue_line("markers", "slow_without_jit: takes minutes where kernels are not compiled")
+
+
 __all__ = ["pytest_terminal_summary"]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test works in an empty folder, so that none can write among the runs of whoever starts it."""
+    monkeypatch.chdir(tmp_path)

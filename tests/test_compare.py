@@ -19,6 +19,8 @@ from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Normal, Probabilities, Uniform, Zipf
 from lightcollapse.theorems import THEOREMS, predict
 
+pytestmark = pytest.mark.slow_without_jit
+
 REGIME_CARDS: list[Regime] = [Replace(), Accumulate(), AccumulateSubsample(), FreshFraction(0.3), FixedReal()]
 
 

@@ -210,6 +210,8 @@ sys.path.insert(0, sys.argv[1])
 import test_contracts as contracts
 from lightcollapse.loop import run
 from pathlib import Path
+
+pytestmark = pytest.mark.slow_without_jit
 for family in contracts.FAMILY_CARDS:
     for regime in contracts.REGIME_CARDS:
         record = run(contracts.small(family, regime), seed=contracts.SEED, replicates=2, jobs=1)

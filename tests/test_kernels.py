@@ -73,6 +73,7 @@ def run_gaussian(schedule: Schedule, unbiased: bool, points: bool, source: Norma
     return out
 
 
+@pytest.mark.slow_without_jit
 @pytest.mark.parametrize("points", [True, False], ids=["points", "statistics"])
 @pytest.mark.parametrize("unbiased", [False, True], ids=["ml", "unbiased"])
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -107,6 +108,7 @@ def run_categorical(schedule: Schedule, smoothing: float, points: bool, law: np.
     return out
 
 
+@pytest.mark.slow_without_jit
 @pytest.mark.parametrize("points", [True, False], ids=["points", "counts"])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_categorical_recursion_has_the_law_of_its_slow_twin(name: str, points: bool, record_property: object) -> None:
@@ -128,6 +130,16 @@ def test_categorical_recursion_has_the_law_of_its_slow_twin(name: str, points: b
     steps = (np.round(np.diff(values[:, 3, 2:4])[:, 0], 9) for values in (fast, slow))
     court.hold(f"{name}: steps of the tail", same_law(*steps))
     court.reject(name, [same_law(fast[:, 0, 4], slow[:, 0, 4] - 0.08)])
+
+
+@pytest.mark.parametrize("points", [True, False], ids=["points", "statistics"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_runs_alone_as_in_a_block(name: str, points: bool) -> None:
+    schedule, law = SCHEDULES[name], np.array([0.7, 0.2, 0.1, 0.0])
+    whole = run_gaussian(schedule, False, points, Normal(1.0, 2.0), 3)
+    assert np.isfinite(whole).all()
+    np.testing.assert_array_equal(whole[:, :1], run_gaussian(schedule, False, points, Normal(1.0, 2.0), 1))
+    assert np.isfinite(run_categorical(schedule, 0.0, points, law, 3)[:, :6]).all()
 
 
 moments = st.tuples(st.floats(-50, 50), st.floats(0.02, 400))

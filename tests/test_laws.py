@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from lightcollapse.scenario import Scenario
 from lightcollapse.schedule import ALL, REAL
 from lightcollapse.sources import Normal, Probabilities, SymbolSource, Uniform, Zipf
 from lightcollapse.theorems import predict
+
+pytestmark = pytest.mark.slow_without_jit
 
 regimes: st.SearchStrategy[Regime] = st.one_of(
     st.just(Replace()),

@@ -400,6 +400,7 @@ def test_compiled_and_plain_kernels_agree() -> None:
     assert compiled == plain
 
 
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
 def test_one_signature_a_kernel(path: str) -> None:
     for smoothing in SMOOTHINGS:
         simulate(path, FreshFraction(0.2), family=NGram(4, smoothing=smoothing), generations=3, sample_size=1500)

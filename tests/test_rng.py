@@ -16,6 +16,8 @@ from scipy.special import gammainc, ndtr
 from lightcollapse.evidence import law_p_value
 from lightcollapse.kernels import rng
 
+pytestmark = pytest.mark.slow_without_jit
+
 SEED = rng.key(20_240_607_123)
 GENERATION, STREAM = np.uint64(3), rng.SYNTHETIC
 

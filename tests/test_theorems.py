@@ -20,6 +20,8 @@ from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Normal, Zipf
 from lightcollapse.theorems import THEOREMS, Theorem, predict
 
+pytestmark = pytest.mark.slow_without_jit
+
 CARDS = [*theorem_cards.gaussian(), *theorem_cards.categorical()]
 IN_REACH = {  # cards on which an approximation is tried, where it is known to fail on others
     "categorical-replace-support-branching": ("many symbols",),  # needs a large vocabulary: 12 % off at 6 symbols
