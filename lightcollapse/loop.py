@@ -71,10 +71,10 @@ def run(
     done: dict[int, Block] = {}
     count = 0
     with ThreadPoolExecutor(threads) as pool:
-        futures: dict[Future[Block], int] = {
-            pool.submit(simulation.run_block, numbers[start : start + size]): start for start in starts
-        }
+        futures: dict[Future[Block], int] = {}
         try:
+            for start in starts:
+                futures[pool.submit(simulation.run_block, numbers[start : start + size])] = start
             for future in as_completed(futures):
                 start = futures[future]
                 done[start] = future.result()
