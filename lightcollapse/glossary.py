@@ -119,8 +119,8 @@ WORDS: dict[str, Term] = {
     "generation": Term(
         "generation",
         "t = 0, 1, ..., T",
-        "Generation 0 is the source itself, the human baseline. Model t is fitted on training set t, and training set 1 "
-        "is always real.",
+        "Generation 0 is the source itself, the human baseline. Model t is fitted on training set t, and training "
+        "set 1 is always real.",
     ),
     "replicate": Term(
         "replicate",

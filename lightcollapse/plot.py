@@ -26,7 +26,7 @@ BLUE, ORANGE, GREEN, VERMILLION, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E
 _PANEL, _LEGEND = 1.9, 0.25  # inches: height of a row of panels, and of the legend above them
 _LEFT, _RIGHT, _ABOVE, _BELOW = 0.52, 0.1, 0.22, 0.42  # inches around each panel
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "text.usetex": False,
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that the bytes do not depend on the machine's fonts
     "font.size": 8,
@@ -73,7 +73,8 @@ def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence
             axis.set_visible(False)
         for axis in axes.flat[max(0, len(shown) - columns) : len(shown)]:
             axis.set_xlabel("generation")
-        handles = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
+        pairs = [zip(*axis.get_legend_handles_labels(), strict=True) for axis in axes.flat]
+        handles = {text: handle for pair in pairs for handle, text in pair}
         figure.legend(handles.values(), handles.keys(), loc="upper center", ncols=4)
         _arrange(figure, rows, columns)
     return figure

@@ -47,9 +47,7 @@ def test_a_script_builds_its_figure(path: Path) -> None:
 
 def test_the_picture_of_the_front_page_is_the_script_s() -> None:
     with Image.open(FOLDER / "readme.png") as image:
-        assert json.loads(image.info["Description"]) == json.loads(
-            json.dumps(load(FOLDER / "first_look.py").RECIPE)
-        )
+        assert json.loads(image.info["Description"]) == json.loads(json.dumps(load(FOLDER / "first_look.py").RECIPE))
 
 
 def test_every_format_carries_the_recipe(record: lc.Record, tmp_path: Path) -> None:

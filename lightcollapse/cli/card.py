@@ -82,7 +82,7 @@ def preset_text(name: str) -> str:
     return (files("lightcollapse.presets") / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def load(given: str, overrides: Overrides = Overrides()) -> Card:  # noqa: B008 - frozen
+def load(given: str, overrides: Overrides = Overrides()) -> Card:
     """The card that a name or a file says, with the overrides.
 
     Raises CardError where it breaks a rule, DataError where the file cannot be read.
@@ -230,7 +230,7 @@ def _sample_size(text: str) -> int | list[int] | dict[str, Any]:
         raise
     except ValueError:
         raise CardError(
-            f"sample_size must be a whole number, a list 100,200 or growth:start:rate such as linear:100:10, got {text!r}"
+            f"sample_size must be a whole number, a list 100,200 or growth:start:rate (linear:100:10), got {text!r}"
         ) from None
     return sizes if len(sizes) > 1 else sizes[0]
 
@@ -264,7 +264,7 @@ def _brief(part: Any) -> str:
     shown = [
         f"{name}={_short(getattr(part, name))}" for name in names if defaults.get(name, ...) != getattr(part, name)
     ]
-    return part.kind + (f"({', '.join(shown)})" if shown else "")
+    return f"{part.kind}({', '.join(shown)})" if shown else str(part.kind)
 
 
 def _short(value: Any) -> str:

@@ -34,9 +34,7 @@ def write(text: str) -> None:
         silence()
 
 
-def envelope(
-    verb: str, rows: Iterable[Mapping[str, Any]], recipe: Mapping[str, Any] | None = None, **more: Any
-) -> str:
+def envelope(verb: str, rows: Iterable[Mapping[str, Any]], recipe: Mapping[str, Any] | None = None, **more: Any) -> str:
     """One JSON object: schema, recipe, environment, warnings, rows. Never NaN or Infinity: null, and a reason."""
     return _dump(
         {

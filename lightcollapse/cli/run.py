@@ -173,9 +173,7 @@ class Job:
 
         return plot.save(plot.plot(record, comparison), self.folder.path / "figure", self.recipe, ("png", "svg"))
 
-    def json(
-        self, record: Record, comparison: Comparison, files: list[Path], error: LightcollapseError | None
-    ) -> str:
+    def json(self, record: Record, comparison: Comparison, files: list[Path], error: LightcollapseError | None) -> str:
         """The JSON object: all rows, also of metrics that the table leaves out."""
         more: dict[str, Any] = {"files": [str(path) for path in files], "excerpts": list(record.excerpts)}
         done = len(record.replicates)
@@ -229,7 +227,9 @@ def _announce_compilation(kind: str, progress: Progress) -> None:
 
     directory = cache_directory()
     if directory is None:
-        progress.announce("no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)")
+        progress.announce(
+            "no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)"
+        )
     elif next(directory.rglob(f"{kind}.*.nbi"), None) is None:
         progress.announce("first use: compiling kernels, which takes some seconds once")
     else:

@@ -122,7 +122,8 @@ def decimals_of(half: float, digits: int = 2) -> int | None:
 
 def shorten(text: str, limit: int) -> str:
     """The text cut to so many columns of a terminal; wide letters take two."""
-    out, used = [], 0
+    out: list[str] = []
+    used = 0
     for c in text:
         used += 2 if unicodedata.east_asian_width(c) in "WF" else 1
         if used > limit:
