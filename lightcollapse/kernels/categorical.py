@@ -11,6 +11,7 @@ from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hype
 from lightcollapse.schedule import ALL
 
 _LANE_SHIFT = np.uint64(8)
+_SOURCE = np.int64(0)  # generation 0, typed: a literal in a call would compile the callee once more
 
 
 @kernel
@@ -155,7 +156,7 @@ def recursion(schedule, weights, smoothing, points, source, order, rare, replica
     model = source.copy()
     tail = np.empty(symbols)
     left = np.int64(0)
-    measure(model, source, order, rare, out, 0)
+    measure(model, source, order, rare, out, _SOURCE)
 
     for t in range(1, generations + 1):
         generation = np.uint64(t)

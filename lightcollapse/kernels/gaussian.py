@@ -26,6 +26,8 @@ from lightcollapse.kernels.rng import (
 from lightcollapse.schedule import ALL
 
 _LANE_SHIFT = np.uint64(8)
+_FIRST = np.int64(0)  # typed: a literal in a call would compile the callee once more
+_PAIR = np.int64(1)
 CHUNK = 64  # rows of a buffer of draws: 64 rows x 64 lanes x 8 bytes stay in the second-level cache
 
 
@@ -81,7 +83,7 @@ def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, 
     for lane in range(lanes):
         mean[lane] = 0.0
         squares[lane] = 0.0
-    done = 0
+    done = np.int64(0)
     while done < count:
         size = min(2 * CHUNK, count - done)
         _fill(rows, (size + 1) // 2, done // 2, generation, stream, replicates, k0, k1, bits, radius)
@@ -116,7 +118,7 @@ def _statistics(count, generation, stream, replicates, k0, k1, mean, squares):
     rows = np.empty((2, lanes))
     uniform = np.empty(lanes)
     radius = np.empty(lanes)
-    _fill(rows, 1, 0, generation, stream, replicates, k0, k1, uniform, radius)
+    _fill(rows, _PAIR, _FIRST, generation, stream, replicates, k0, k1, uniform, radius)
     root = math.sqrt(count)
     for lane in range(lanes):
         mean[lane] = rows[0, lane] / root
@@ -332,7 +334,7 @@ def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std
         source[1, lane] = source_std * source_std
         source[2, lane] = 2.0 * math.log(source_std)
     model = source.copy()
-    _record(out, 0, model)
+    _record(out, _FIRST, model)
 
     counts = np.zeros(generations + 1, np.int64)  # points in batch g of the pool; batch 0 is the first real sample
     offsets = np.zeros(generations + 1, np.int64)  # and where they begin, where they are kept
