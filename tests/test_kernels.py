@@ -93,7 +93,7 @@ def test_gaussian_recursion_has_the_law_of_its_slow_twin(
     court.hold(f"{name}: steps of the mean", same_law(np.diff(fast[0, :, 2:4])[:, 0], np.diff(slow[0, :, 2:4])[:, 0]))
     ratio = fast[1, :, 4] / fast[1, :, 2], slow[1, :, 4] / slow[1, :, 2]
     court.hold(f"{name}: ratio of variances", same_law(*ratio))
-    court.reject(name, [same_law(fast[1, :, 4], 1.3 * slow[1, :, 4])])
+    court.reject(name, [same_law(fast[1, :, 4], 1.6 * slow[1, :, 4])])
 
 
 def run_categorical(schedule: Schedule, smoothing: float, points: bool, law: np.ndarray, chains: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def test_categorical_recursion_has_the_law_of_its_slow_twin(name: str, points: b
             court.hold(f"{name}: metric {metric} at {t}", same_law(*rounded))
     steps = (np.round(np.diff(values[:, 3, 2:4])[:, 0], 9) for values in (fast, slow))
     court.hold(f"{name}: steps of the tail", same_law(*steps))
-    court.reject(name, [same_law(fast[:, 0, 4], slow[:, 0, 4] - 0.08)])
+    court.reject(name, [same_law(fast[:, 0, 4], slow[:, 0, 4] - 0.1)])
 
 
 @pytest.mark.parametrize("points", [True, False], ids=["points", "statistics"])
