@@ -12,14 +12,14 @@ from scipy.special import logsumexp
 Float = NDArray[np.float64]
 
 
-_LOOKS = 400
+_LOOKS = 200
 
 
 def law_p_value(law: Callable[[Float], Float], values: Float) -> float:
     """p-value of a claimed continuous law, given as its distribution function; values float64 (n,).
 
     If the law is right, the largest distance D of the empirical distribution function from it has
-    P(D >= d) <= 2 exp(-2 n d^2). It is looked for at no more than 400 order statistics, as distribution functions may
+    P(D >= d) <= 2 exp(-2 n d^2). It is looked for at no more than 200 order statistics, as distribution functions may
     be dear: what is missed in between can only raise the p-value.
     Source: Dvoretzky, Kiefer and Wolfowitz 1956, with the constant of Massart 1990.
     """
