@@ -100,7 +100,7 @@ class Record:
                 header = json.loads(str(stored["header"][()]))
                 if header.get("schema") != _SCHEMA:
                     raise DataError(f"{path}: schema must be {_SCHEMA}, got {header.get('schema')!r}")
-                return cls(
+                record = cls(
                     scenario=Scenario.from_dict(header["scenario"]),
                     seed=int(header["seed"]),
                     replicates=stored["replicates"],
@@ -109,6 +109,11 @@ class Record:
                     excerpts=tuple(header["excerpts"]),
                     provenance=header["provenance"],
                 )
+                shape = (len(record.replicates), record.scenario.generations + 1)
+                for name, values in record.metrics.items():
+                    if values.shape != shape:
+                        raise ValueError(f"metric {name} has shape {values.shape}, the card says {shape}")
+                return record
         except FileNotFoundError:
             raise DataError(f"no such record: {path}") from None
         except _DAMAGED as error:

@@ -309,6 +309,13 @@ def test_dropped_heights_are_never_lost():
     assert wright_fisher.support_mean([1e-6, 1 - 1e-6], [10**7] * 3).shape == (4,)
 
 
+@pytest.mark.parametrize("sizes", [[10, 1000, 10], [100, 400, 1600, 100], [40, 20, 10], [10, 20, 40] + [30] * 210])
+def test_loss_is_exact_whichever_way_sizes_go(sizes):
+    law = [0.3, 0.7]
+    full = wright_fisher.expected_sum_by_symbol(law, sizes, lambda share, p: (share == 0.0) * (p < 0.5))
+    assert np.allclose(wright_fisher.loss_probability(law, sizes)[:, 0], full, rtol=1e-9, atol=1e-13)
+
+
 def test_limits_of_the_exact_chain_are_said():
     with pytest.raises(ValueError, match="at most 4000 points"):
         wright_fisher.entropy_mean(LAW, [5000])

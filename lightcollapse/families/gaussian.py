@@ -30,7 +30,8 @@ class Gaussian(Family, frozen=True):
     Args:
         variance: "ml" divides by the size of the training set, "unbiased" by one less. Papers differ: always say which.
         draws: "points" draws every point; "statistics" draws the sample mean and a chi-square instead, which is equal
-            in law and costs the same for any sample size; "auto" takes statistics wherever they suffice.
+            in law and costs the same for any sample size; "auto" takes statistics wherever they suffice. For the very
+            same first sample under every regime, say "points".
     """
 
     kind: ClassVar[str] = "gaussian"

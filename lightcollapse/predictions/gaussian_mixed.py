@@ -125,7 +125,7 @@ def fresh_fixed_point(fraction: float, scale: float) -> float:
 def matched_std_mean(moments: Moments, law: Law = "lognormal") -> Float:
     """E[s] of the lognormal (or gamma) law whose s^2 has the moments' mean and variance. Approximation.
 
-    Same shape as the moments. Lognormal: within 0.7 % with at least two fresh points a generation; gamma: 2.4 %.
+    Same shape as the moments. Lognormal: within 1 % with at least two fresh points a generation; gamma: 2.4 %.
 
     Derivation: theory/fresh-data.md. Source: derived.
     """
@@ -139,7 +139,8 @@ def matched_std_mean(moments: Moments, law: Law = "lognormal") -> Float:
 def matched_log_variance_mean(moments: Moments, law: Law = "lognormal") -> Float:
     """E[log s^2] of the lognormal (or gamma) law whose s^2 has the moments' mean and variance. Approximation.
 
-    Same shape as the moments. Lognormal: within 6.4 % with at least two fresh points a generation; gamma: 30 %.
+    Same shape as the moments. Lognormal: within 6.4 % with at least two fresh points a generation and n of 20 or
+    more, 21 % in the first generations at n of about 10; gamma: 30 %.
 
     Derivation: theory/fresh-data.md. Source: derived.
     """

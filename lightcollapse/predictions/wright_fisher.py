@@ -7,6 +7,7 @@ probability share one chain. This is neutral Wright-Fisher drift, a symbol for a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
-from lightcollapse.predictions import branching, pairs
+from lightcollapse.predictions import pairs
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 
 LARGEST_CHAIN = 4000  # points in a training set beyond which the exact chain is refused
@@ -311,10 +312,16 @@ def loss_from_count(count: int, sample_sizes: ArrayLike) -> Float:
 
 
 def _height(sizes: NDArray[np.int64]) -> int:
-    """Smallest count whose loss within all generations has probability below 1e-16 (Poisson branching bounds it)."""
-    alive = float(branching.survival_between(sizes).min()) if len(sizes) < 200 else 0.0
-    alive = alive or float(branching.survival(len(sizes) - 1)[-1])
-    needed = int(np.ceil(37.0 / -np.log1p(-min(alive, 1.0 - 1e-16)))) if alive > 0 else LARGEST_CHAIN + 1
+    """Smallest count that is lost by the last sample with probability below 1e-16, whichever sample it stands in.
+
+    Poisson branching bounds the loss from above: one copy in a sample of size a leaves Poisson(b / a) copies in the
+    next one of size b, and what matters is the least chance of any sample's copy to have descendants at the end.
+    """
+    alive = least = 1.0
+    for before, after in zip(sizes[-2::-1].tolist(), sizes[:0:-1].tolist(), strict=True):
+        alive = -math.expm1(-alive * after / before)
+        least = min(least, alive)
+    needed = math.ceil(37.0 / -math.log1p(-min(least, 1.0 - 1e-16))) if least > 0 else LARGEST_CHAIN + 1
     height = min(int(sizes.max()), max(needed, 40))
     require(height <= LARGEST_CHAIN, f"the exact chain needs samples of at most {LARGEST_CHAIN} points, or few "
             "generations", int(sizes.max()))  # fmt: skip

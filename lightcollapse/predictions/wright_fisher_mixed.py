@@ -101,7 +101,7 @@ def fresh_loss_probability(probability: float, sample_sizes: ArrayLike, fresh: A
 def dirichlet_entropy(probabilities: ArrayLike, sample_size: int, fresh: int) -> float:
     """Stationary E of the entropy with fresh data, from a Dirichlet law with the exact heterozygosity. Approximation.
 
-    Dirichlet(theta p0), theta = a (n (2 - a) - 1), a = fresh / n; within 1 %.
+    Dirichlet(theta p0), theta = a (n (2 - a) - 1), a = fresh / n; within about 2 % at n of 100 or more, 11 % at n = 10.
 
     Derivation: theory/wright-fisher-mixed.md. Source: Wright 1931 for the Dirichlet law; derived.
     """

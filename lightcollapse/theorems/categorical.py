@@ -313,7 +313,7 @@ CATEGORICAL: tuple[Theorem, ...] = (
         lambda scenario: branching.support_mean(_law(scenario), scenario.sample_sizes()),
         None,
         kind="approximation",
-        error=0.05,
+        error=0.15,
     ),
     _row(
         "smoothed-heterozygosity",

@@ -275,7 +275,6 @@ def _mixed_rows(regime: str, moments: Callable[..., Moments], note: str, ids: tu
             _of_moments(moments, gaussian_mixed.matched_log_variance_mean),
             kind="approximation",
             condition=_migrants if regime == "fresh-fraction" else _varied,
-            error=0.1,
         ),
         _row(
             "w2",
