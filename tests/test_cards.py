@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 
 from lightcollapse.errors import CardError, DataError, LimitError, MissingExtra, nearest
 from lightcollapse.families import FAMILIES, Categorical, Family, Gaussian, NGram
-from lightcollapse.regimes import REGIMES, Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace
+from lightcollapse.regimes import (
+    REGIMES,
+    Accumulate,
+    AccumulateSubsample,
+    FixedReal,
+    FreshFraction,
+    Regime,
+    Replace,
+    Window,
+)
 from lightcollapse.scenario import Growth, Scenario, _toml
 from lightcollapse.schedule import RECIPE
 from lightcollapse.sources import SOURCES, Normal, Probabilities, Source, Text, Uniform, Zipf
@@ -329,7 +338,7 @@ sources: st.SearchStrategy[Source] = st.one_of(
     st.lists(st.floats(0.01, 1), min_size=1, max_size=6).map(lambda v: Probabilities(tuple(x / sum(v) for x in v))),
 )
 regimes = st.one_of(
-    st.sampled_from([Replace(), Accumulate(), AccumulateSubsample(), FixedReal()]),
+    st.sampled_from([Replace(), Accumulate(), AccumulateSubsample(), FixedReal(), Window(2)]),
     st.builds(FreshFraction, st.floats(0, 1)),
 )
 

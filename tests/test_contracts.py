@@ -20,7 +20,16 @@ from lightcollapse.families import FAMILIES, Categorical, Family, Gaussian, NGra
 from lightcollapse.families.base import used_columns
 from lightcollapse.loop import run
 from lightcollapse.record import Record
-from lightcollapse.regimes import REGIMES, Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace
+from lightcollapse.regimes import (
+    REGIMES,
+    Accumulate,
+    AccumulateSubsample,
+    FixedReal,
+    FreshFraction,
+    Regime,
+    Replace,
+    Window,
+)
 from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Normal, Probabilities, Source, Text, Uniform, Zipf
 
@@ -47,6 +56,7 @@ REGIME_CARDS: dict[str, Regime] = {
     "fresh-fraction 0": FreshFraction(0.0),
     "fresh-fraction 1": FreshFraction(1.0),
     "fixed-real": FixedReal(),
+    "window": Window(2),
 }
 SEED = 2**63 + 12345
 

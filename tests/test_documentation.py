@@ -132,7 +132,8 @@ def test_the_table_of_closed_forms_is_what_predict_knows() -> None:
         (sources.Zipf(8, 1.0), families.Categorical(), 20),
         (sources.Text(str(ROOT / "tests/data/tiny.txt")), families.NGram(order=3), None),
     ]
-    for regime in (regime(0.1) if regime.kind == "fresh-fraction" else regime() for regime in regimes.REGIMES):
+    arguments = {"fresh-fraction": (0.1,), "window": (3,)}
+    for regime in (regime(*arguments.get(regime.kind, ())) for regime in regimes.REGIMES):
         cells = []
         for source, family, size in cards:
             kinds = [

@@ -17,7 +17,7 @@ from lightcollapse.families.base import integer_columns, weights
 from lightcollapse.families.categorical import tail_symbols
 from lightcollapse.families.gaussian import measures
 from lightcollapse.kernels import categorical, gaussian, rng
-from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace
+from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace, Window
 from lightcollapse.schedule import RECIPE, Schedule
 from lightcollapse.sources import Normal
 
@@ -37,7 +37,7 @@ def custom(**columns: list[float]) -> Schedule:
 
 SCHEDULES: dict[str, Schedule] = {
     regime.kind: regime.rows(SIZES)
-    for regime in (Replace(), Accumulate(), AccumulateSubsample(), FreshFraction(0.4), FixedReal())
+    for regime in (Replace(), Accumulate(), AccumulateSubsample(), FreshFraction(0.4), FixedReal(), Window(2))
 } | {
     "window of two": custom(
         size=[6, 12, 12, 12], fresh=[6, 0, 0, 0], sample=[0, 6, 6, 6], oldest=[1, 0, 1, 2], take=[0, -1, -1, -1]

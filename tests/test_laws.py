@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lightcollapse.families import Categorical, Gaussian
 from lightcollapse.loop import run
-from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace
+from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace, Window
 from lightcollapse.scenario import Scenario
 from lightcollapse.schedule import ALL, REAL
 from lightcollapse.sources import Normal, Probabilities, SymbolSource, Uniform, Zipf
@@ -25,6 +25,7 @@ regimes: st.SearchStrategy[Regime] = st.one_of(
     st.just(AccumulateSubsample()),
     st.builds(FreshFraction, st.floats(0, 1)),
     st.just(FixedReal()),
+    st.builds(Window, st.integers(1, 4)),
 )
 weights = st.lists(st.floats(0, 1), min_size=1, max_size=12).filter(lambda values: sum(values) > 1e-3)
 symbol_sources: st.SearchStrategy[SymbolSource] = st.one_of(

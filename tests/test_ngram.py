@@ -20,7 +20,7 @@ from lightcollapse.errors import CardError, DataError, LimitError
 from lightcollapse.families import NGram
 from lightcollapse.kernels import counting, ngram, trie
 from lightcollapse.kernels.smoothing import SMOOTHINGS
-from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Replace
+from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Replace, Window
 from lightcollapse.sources import Normal, Text
 
 
@@ -283,7 +283,7 @@ def test_metrics_are_those_of_the_slow_twins(path: str, smoothing: str) -> None:
 
 
 def test_training_sets_hold_what_the_schedule_says(path: str) -> None:
-    for regime in (Accumulate(), AccumulateSubsample(), FreshFraction(0.3), FixedReal(), Replace()):
+    for regime in (Accumulate(), AccumulateSubsample(), FreshFraction(0.3), FixedReal(), Window(2), Replace()):
         simulation, block = simulate(path, regime, sample_size=1000, generations=3)
         assert not any(np.isnan(values).any() for values in block.metrics.values())
         first = simulation.real(1000, 1, 0)

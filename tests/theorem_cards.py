@@ -11,7 +11,16 @@ import numpy as np
 from lightcollapse.families import Categorical, Gaussian, NGram
 from lightcollapse.loop import run
 from lightcollapse.record import Record
-from lightcollapse.regimes import REGIMES, Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace
+from lightcollapse.regimes import (
+    REGIMES,
+    Accumulate,
+    AccumulateSubsample,
+    FixedReal,
+    FreshFraction,
+    Regime,
+    Replace,
+    Window,
+)
 from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Normal, Probabilities, Text, Uniform, Zipf
 
@@ -23,6 +32,7 @@ REGIME_CARDS: tuple[Regime, ...] = (
     AccumulateSubsample(),
     FreshFraction(0.25),
     FixedReal(),
+    Window(3),
 )
 assert {type(regime) for regime in REGIME_CARDS} == set(REGIMES)
 GENERATIONS = 6

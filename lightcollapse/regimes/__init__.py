@@ -8,6 +8,7 @@ from lightcollapse.regimes.base import Regime
 from lightcollapse.regimes.fixed_real import FixedReal
 from lightcollapse.regimes.fresh_fraction import FreshFraction
 from lightcollapse.regimes.replace import Replace
+from lightcollapse.regimes.window import Window
 
 REGIMES: tuple[type[Regime], ...] = (
     Replace,
@@ -15,6 +16,7 @@ REGIMES: tuple[type[Regime], ...] = (
     AccumulateSubsample,
     FreshFraction,
     FixedReal,
+    Window,
 )
 
-__all__ = ["REGIMES", "Accumulate", "AccumulateSubsample", "FixedReal", "FreshFraction", "Regime", "Replace"]
+__all__ = ["REGIMES", "Accumulate", "AccumulateSubsample", "FixedReal", "FreshFraction", "Regime", "Replace", "Window"]
