@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -12,7 +13,7 @@ from lightcollapse.errors import CardError, nearest
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One part of a card. Fields have the types they declare: lists become tuples, NumPy scalars Python's.
+    """One part of a card. Fields have the types they declare: lists become tuples, NumPy's numbers Python's, paths text.
 
     Attributes:
         kind: the part's name on a card.
@@ -23,8 +24,7 @@ class Part(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name, hint in _fields(type(self)).items():
             value = getattr(self, name)
-            plain = value.tolist() if hasattr(value, "tolist") else value
-            msgspec.structs.force_setattr(self, name, _checked(plain, hint, f"{self.kind}.{name}"))
+            msgspec.structs.force_setattr(self, name, _checked(_builtin(value), hint, f"{self.kind}.{name}"))
         self.validate()
 
     def validate(self) -> None:
@@ -39,6 +39,13 @@ def _fields(part: type[Part]) -> dict[str, Any]:
     """Name and type of each field."""
     hints = get_type_hints(part)
     return {name: hints[name] for name in part.__struct_fields__}
+
+
+def _builtin(value: Any) -> Any:
+    """A NumPy number or array, or a path, as Python's own."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _checked(value: Any, hint: Any, path: str) -> Any:

@@ -220,6 +220,11 @@ def test_parts_are_checked_when_they_are_built(build: Any) -> None:
         build()
 
 
+def test_a_text_takes_a_path_of_pathlib(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    assert Text(path) == Text(str(path))  # type: ignore[arg-type]
+
+
 def test_parts_take_numpys_numbers_and_lists() -> None:
     assert Normal(np.float64(2.0), np.float64(0.5)) == Normal(2.0, 0.5)
     assert Uniform(np.int64(4)) == Uniform(4)
