@@ -13,7 +13,7 @@ from lightcollapse.errors import CardError, nearest
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One part of a card. Fields have the types they declare: lists become tuples, NumPy's numbers Python's, paths text.
+    """One part of a card. Fields get the types they declare: lists become tuples, NumPy's numbers Python's, paths text.
 
     Attributes:
         kind: the part's name on a card.
