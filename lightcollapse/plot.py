@@ -21,8 +21,8 @@ from lightcollapse.record import Record, replacing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NARROW, WIDE = 3.3, 6.8  # inches: one column of a paper, and two
-BLUE, ORANGE, GREEN, VERMILLION, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#000000"  # Okabe and Ito
+WIDE = 6.8  # inches: two columns of a paper
+BLUE, VERMILLION, BLACK = "#0072B2", "#D55E00", "#000000"  # of Okabe and Ito
 _PANEL, _LEGEND = 1.9, 0.25  # inches: height of a row of panels, and of the legend above them
 _LEFT, _RIGHT, _ABOVE, _BELOW = 0.52, 0.1, 0.22, 0.42  # inches around each panel
 

@@ -152,11 +152,6 @@ def entropy_term(share: Float) -> Float:
     return np.asarray(-xlogy(share, share))
 
 
-def present(share: Float) -> Float:
-    """1 where a symbol is present."""
-    return (share > 0).astype(np.float64)
-
-
 def heterozygosity_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
     """E[1 - sum p_t^2] under replacement: h_t times the source's. float64 (generations + 1,). Exact for any size.
 

@@ -12,8 +12,6 @@ from lightcollapse.predictions import branching, wright_fisher
 from lightcollapse.scenario import Scenario
 from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_late
 
-Counts = NDArray[np.int64]
-
 
 def _shares(scenario: Scenario, seed: int) -> tuple[Float, Any]:
     """Frequencies of the training part's symbols, and the text as the seed parts it."""
