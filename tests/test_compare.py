@@ -165,7 +165,9 @@ def test_rows_as_plain_data(comparison: Comparison) -> None:
 def test_every_regime_has_something_to_compare(regime: Regime) -> None:
     cards: list[Any] = [(Normal(), Gaussian()), (Uniform(4), Categorical())]
     for source, family in cards:
-        assert compare(record_of(Scenario(source, family, regime, sample_size=8, generations=3), 20)).checks >= 3
+        # Of a Gaussian in a window the mean alone is tried: no bound is known of the variance of its variance.
+        least = 3 if (family.kind, regime.kind) == ("gaussian", "window") else 6
+        assert compare(record_of(Scenario(source, family, regime, sample_size=8, generations=3), 20)).checks >= least
 
 
 def test_the_list_of_regimes_is_whole() -> None:

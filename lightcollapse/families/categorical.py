@@ -93,11 +93,12 @@ class CategoricalSimulation:
         probabilities = np.ascontiguousarray(self.source.probabilities(), dtype=np.float64)
         order, rare = tail_symbols(probabilities, self.family.tail_share)
         names = self.family.metrics
+        columns, real_weights = integer_columns(self.schedule), weights(self.schedule)
         out = np.empty((len(replicates), len(names), len(self.schedule) + 1))
         for row, replicate in zip(out, replicates, strict=True):
             recursion(
-                integer_columns(self.schedule),
-                weights(self.schedule),
+                columns,
+                real_weights,
                 float(self.family.smoothing),
                 self.family.draws == "points",
                 probabilities,
