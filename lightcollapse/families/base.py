@@ -73,6 +73,10 @@ def used_columns(schedule: Schedule) -> set[str]:
         used.add("oldest")
     if np.any(~np.isnan(rows["weight"])):
         used.add("weight")
+    if np.any(rows["bias"] != 0.0):
+        used.add("bias")
+    if np.any(rows["labs"] > 1):
+        used.add("labs")
     return used
 
 

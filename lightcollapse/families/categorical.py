@@ -43,6 +43,7 @@ class Categorical(Family, frozen=True):
         "kl_model_source",
         "kl_source_model",
     )
+    columns: ClassVar[frozenset[str]] = frozenset({"fresh", "anchor", "oldest", "take", "weight"})
     absorbed_at: ClassVar[tuple[str, float]] = ("support", 1.0)
     smoothing: float = 0.0
     tail_share: float = 0.05

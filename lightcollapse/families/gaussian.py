@@ -44,6 +44,7 @@ class Gaussian(Family, frozen=True):
         "kl_model_source",
         "kl_source_model",
     )
+    columns: ClassVar[frozenset[str]] = frozenset({"fresh", "anchor", "oldest", "take", "weight"})
     absorbed_at: ClassVar[tuple[str, float]] = ("log_variance", -math.inf)
     variance: Literal["ml", "unbiased"] = "ml"
     draws: Literal["auto", "statistics", "points"] = "auto"
