@@ -63,7 +63,7 @@ def run(
     threads = threads if threads is not None else os.cpu_count() or 1
     require(threads >= 1, "jobs must be at least 1", jobs)
     card = scenario.resolved(seed)
-    simulation = card.family.prepare(card.source, card.schedule(), seed)
+    simulation = card.family.prepare(card.source, card.schedule(), seed, card.curation)
     size = max(1, min(simulation.block_size, -(-len(numbers) // threads)))
     starts = range(0, len(numbers), size)
     if progress is not None:

@@ -11,9 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.curation import CURATIONS, Curation
+from lightcollapse.curation import CURATIONS, Curation, metrics_of
 from lightcollapse.errors import CardError, nearest, require
 from lightcollapse.families import FAMILIES, Family
+from lightcollapse.families.base import ISLANDS
 from lightcollapse.part import build, plain
 from lightcollapse.regimes import REGIMES, Regime, Replace
 from lightcollapse.schedule import Schedule
@@ -80,7 +81,15 @@ class Scenario(msgspec.Struct, frozen=True):
         object_setattr(self, "generations", _whole("generations", self.generations))
         object_setattr(self, "sample_size", _sample_size(self.sample_size))
         require(self.generations >= 1, "generations must be at least 1", self.generations)
-        self.family.check(self.source, self.schedule())
+        for step in self.curation[1:]:
+            require(not step.first, f"curation {step.kind} must be the first of the list", self.curation.index(step))
+        self.family.check(self.source, self.schedule(), self.curation)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What a run of this card measures: the family's metrics, those of islands, those of the curation."""
+        islands = ISLANDS if int(self.schedule()["labs"].max()) > 1 else ()
+        return self.family.metrics + islands + metrics_of(self.curation)
 
     def sample_sizes(self, seed: int = 0) -> NDArray[np.int64]:
         """Points in the sample of each generation, int64 (generations,). `seed` matters to texts of no stated size."""

@@ -8,9 +8,13 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lightcollapse.curation import Curation, refuse_curation
 from lightcollapse.errors import CardError
+from lightcollapse.families.estimator import Estimator
 from lightcollapse.part import Part
 from lightcollapse.schedule import ALL, COLUMNS, Schedule
+
+ISLANDS = ("within", "between", "total", "fst")  # metrics of a card of several labs
 
 
 @dataclass(frozen=True)
@@ -46,21 +50,34 @@ class Family(Part, frozen=True):
         kind: the family's name on a card.
         metrics: names of what it measures of each model, in the order of tables.
         columns: columns of the recipe that it can execute.
+        abilities: what its estimator offers to curations.
         absorbed_at: metric and value at which a chain is absorbed: it can never change again under replace.
     """
 
     kind: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     columns: ClassVar[frozenset[str]] = frozenset(COLUMNS)
+    abilities: ClassVar[frozenset[str]] = frozenset()
     absorbed_at: ClassVar[tuple[str, float]]
 
-    def check(self, source: Any, schedule: Schedule) -> None:
-        """Raise CardError where this family cannot be fitted to that source under that schedule."""
+    def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
+        """Raise CardError where this family cannot be fitted to that source under that schedule and curation."""
         refuse_columns(self, schedule)
+        refuse_curation(self.kind, self.abilities, curation)
 
-    def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
-        """Read and precompute what all replicates share."""
+    def estimator(self, source: Any) -> Estimator:
+        """How the family treats points of that source."""
         raise NotImplementedError
+
+    def wants_points(self) -> bool:
+        """Whether every point is to be drawn, where sums would do."""
+        return False
+
+    def prepare(self, source: Any, schedule: Schedule, seed: int, curation: tuple[Curation, ...] = ()) -> Simulation:
+        """Read and precompute what all replicates share."""
+        from lightcollapse.families.engine import recursion
+
+        return recursion(self, source, schedule, seed, curation)
 
 
 def used_columns(schedule: Schedule) -> set[str]:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightcollapse.curation import Curation
 from lightcollapse.errors import require
 from lightcollapse.families.base import (
     Block,
     Family,
     Simulation,
     integer_columns,
-    refuse_columns,
     refuse_source,
+    used_columns,
     weights,
 )
+from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
+from lightcollapse.kernels.draws import Draws
 from lightcollapse.schedule import Schedule
 from lightcollapse.sources import SymbolSource
 
@@ -43,7 +47,20 @@ class Categorical(Family, frozen=True):
         "kl_model_source",
         "kl_source_model",
     )
-    columns: ClassVar[frozenset[str]] = frozenset({"fresh", "anchor", "oldest", "take", "weight"})
+    abilities: ClassVar[frozenset[str]] = frozenset(
+        {
+            "answers",
+            "closeness",
+            "log_density",
+            "removal",
+            "symbols",
+            "temperature",
+            "top_k",
+            "top_p",
+            "value",
+            "weights",
+        }
+    )
     absorbed_at: ClassVar[tuple[str, float]] = ("support", 1.0)
     smoothing: float = 0.0
     tail_share: float = 0.05
@@ -53,18 +70,126 @@ class Categorical(Family, frozen=True):
         require(math.isfinite(self.smoothing) and self.smoothing >= 0, "smoothing must be at least 0", self.smoothing)
         require(0.0 < self.tail_share < 1.0, "tail_share must lie in (0, 1)", self.tail_share)
 
-    def check(self, source: Any, schedule: Schedule) -> None:
+    def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         if not isinstance(source, SymbolSource):
             raise refuse_source(self, source, "a source over symbols (uniform, zipf, probabilities)")
-        refuse_columns(self, schedule)
+        super().check(source, schedule, curation)
         require(
             self.smoothing == 0.0 or bool(np.all(np.isnan(schedule["weight"]))),
             "a weighted fit needs smoothing 0",
             self.smoothing,
         )
 
-    def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
+    def estimator(self, source: Any) -> Estimator:
+        return CategoricalEstimator(source, self.smoothing, self.tail_share)
+
+    def prepare(self, source: Any, schedule: Schedule, seed: int, curation: tuple[Curation, ...] = ()) -> Simulation:
+        if curation or used_columns(schedule) & {"bias", "labs"}:
+            return super().prepare(source, schedule, seed, curation)
         return CategoricalSimulation(self, source, schedule, seed)
+
+
+class CategoricalModel(NamedTuple):
+    """Probability of each symbol, float64 (lanes, symbols)."""
+
+    probabilities: Float
+
+
+@dataclass(frozen=True)
+class CategoricalEstimator(DensityEstimator):
+    """Points kept: what curations, tilted data and several labs ask for."""
+
+    source: SymbolSource
+    smoothing: float
+    tail_share: float
+
+    @functools.cached_property
+    def law(self) -> Float:
+        """The source's probabilities, float64 (symbols,)."""
+        return np.ascontiguousarray(self.source.probabilities(), dtype=np.float64)
+
+    @functools.cached_property
+    def tail(self) -> tuple[NDArray[np.int64], int]:
+        """Symbols from the rarest on, and how many of them the tail holds."""
+        return tail_symbols(self.law, self.tail_share)
+
+    def real(self, count: int, draws: Draws, bias: float = 0.0) -> Float:
+        law = self.source.tilted(bias).probabilities() if bias else self.law
+        return self._drawn(np.broadcast_to(law, (draws.lanes, len(law))), count, draws)
+
+    def write(self, model: CategoricalModel, count: int, draws: Draws) -> Float:
+        return self._drawn(model.probabilities, count, draws)
+
+    def _drawn(self, probabilities: Float, count: int, draws: Draws) -> Float:
+        from lightcollapse.kernels.categorical import invert
+
+        out = draws.uniforms(count)
+        invert(np.cumsum(probabilities, axis=1), out)
+        return out[:, :, None]
+
+    def fit(self, points: Float, weights: Float, previous: CategoricalModel | None, draws: Draws) -> CategoricalModel:
+        lanes, symbols = len(points), len(self.law)
+        place = points[:, :, 0].astype(np.int64) + symbols * np.arange(lanes)[:, None]
+        counts = np.bincount(place.ravel(), weights.ravel(), lanes * symbols).reshape(lanes, symbols)
+        counts = counts + self.smoothing
+        total = counts.sum(axis=1, keepdims=True)
+        return CategoricalModel(counts / np.where(total > 0.0, total, 1.0))
+
+    def measure(self, model: CategoricalModel, draws: Draws) -> dict[str, Float]:
+        from lightcollapse.kernels.categorical import measure_lanes
+
+        order, rare = self.tail
+        out = np.empty((len(Categorical.metrics), len(model.probabilities)))
+        measure_lanes(np.ascontiguousarray(model.probabilities), self.law, order, rare, out)
+        return dict(zip(Categorical.metrics, out, strict=True))
+
+    def measure_source(self, draws: Draws) -> dict[str, Float]:
+        return self.measure(self._source_model(draws.lanes), draws)
+
+    def _source_model(self, lanes: int) -> CategoricalModel:
+        return CategoricalModel(np.tile(self.law, (lanes, 1)))
+
+    def pairs(self, model: CategoricalModel) -> tuple[Float, Float]:
+        return 1.0 - (model.probabilities**2).sum(axis=1), model.probabilities
+
+    def source_pairs(self) -> float:
+        return float(1.0 - (self.law**2).sum())
+
+    def decode(
+        self, model: CategoricalModel | None, lanes: int, temperature: float, top_k: int, top_p: float
+    ) -> CategoricalModel:
+        """Probabilities to the power 1 / temperature, then the k likeliest symbols, then the smallest set of the
+        likeliest that holds `top_p` of what is left; ties go to the earlier symbol.
+        """
+        probabilities = (self._source_model(lanes) if model is None else model).probabilities
+        with np.errstate(divide="ignore"):
+            logs = np.log(probabilities) / temperature
+        sharp = np.exp(logs - logs.max(axis=1, keepdims=True))
+        order = np.argsort(-sharp, axis=1, kind="stable")
+        ranked = np.take_along_axis(sharp, order, axis=1)
+        if top_k:
+            ranked[:, top_k:] = 0.0
+        ranked /= ranked.sum(axis=1, keepdims=True)
+        before = np.cumsum(ranked, axis=1) - ranked
+        if top_p < 1.0:
+            ranked[before >= top_p * (1.0 - 1e-12)] = 0.0
+        np.put_along_axis(sharp, order, ranked / ranked.sum(axis=1, keepdims=True), axis=1)
+        return CategoricalModel(sharp)
+
+    def log_density(self, model: CategoricalModel, points: Float) -> Float:
+        with np.errstate(divide="ignore"):
+            return np.log(np.take_along_axis(model.probabilities, points[:, :, 0].astype(np.int64), axis=1))
+
+    def source_log_density(self, points: Float) -> Float:
+        with np.errstate(divide="ignore"):
+            return np.log(self.law)[points[:, :, 0].astype(np.int64)]
+
+    def uniform(self, uniforms: Float) -> Float:
+        symbols = len(self.law)
+        return np.minimum(np.floor(uniforms * symbols), symbols - 1.0)[:, :, None]
+
+    def right(self, points: Float, answers: tuple[float, ...]) -> NDArray[np.bool_]:
+        return np.isin(points[:, :, 0], answers)
 
 
 def tail_symbols(probabilities: NDArray[np.float64], share: float) -> tuple[NDArray[np.int64], int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
+from lightcollapse.curation import Curation
 from lightcollapse.errors import require
 from lightcollapse.families.base import (
     Block,
@@ -16,10 +18,12 @@ from lightcollapse.families.base import (
     Simulation,
     integer_columns,
     needs_points,
-    refuse_columns,
     refuse_source,
+    used_columns,
     weights,
 )
+from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
+from lightcollapse.kernels.draws import Draws
 from lightcollapse.schedule import Schedule
 from lightcollapse.sources import Normal
 
@@ -44,15 +48,17 @@ class Gaussian(Family, frozen=True):
         "kl_model_source",
         "kl_source_model",
     )
-    columns: ClassVar[frozenset[str]] = frozenset({"fresh", "anchor", "oldest", "take", "weight"})
+    abilities: ClassVar[frozenset[str]] = frozenset(
+        {"answers", "closeness", "log_density", "numbers", "removal", "temperature", "top_p", "value", "weights"}
+    )
     absorbed_at: ClassVar[tuple[str, float]] = ("log_variance", -math.inf)
     variance: Literal["ml", "unbiased"] = "ml"
     draws: Literal["auto", "statistics", "points"] = "auto"
 
-    def check(self, source: Any, schedule: Schedule) -> None:
+    def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         if not isinstance(source, Normal):
             raise refuse_source(self, source, "a normal source")
-        refuse_columns(self, schedule)
+        super().check(source, schedule, curation)
         unbiased = self.variance == "unbiased"
         require(
             not unbiased or int(schedule["size"].min()) >= 2,
@@ -72,8 +78,99 @@ class Gaussian(Family, frozen=True):
             'use draws="auto" or "points"',
         )
 
-    def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
+    def estimator(self, source: Any) -> Estimator:
+        return GaussianEstimator(source, self.variance == "unbiased")
+
+    def prepare(self, source: Any, schedule: Schedule, seed: int, curation: tuple[Curation, ...] = ()) -> Simulation:
+        if curation or used_columns(schedule) & {"bias", "labs"}:
+            return super().prepare(source, schedule, seed, curation)
         return GaussianSimulation(self, source, schedule, seed)
+
+
+class GaussianModel(NamedTuple):
+    """Mean, variance and log variance, float64 (lanes,), and the distance in stds beyond which nothing is written."""
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    log_variance: NDArray[np.float64]
+    cut: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GaussianEstimator(DensityEstimator):
+    """Points kept: what curations, tilted data and several labs ask for."""
+
+    source: Normal
+    unbiased: bool
+
+    def real(self, count: int, draws: Draws, bias: float = 0.0) -> Float:
+        law = self.source.tilted(bias) if bias else self.source
+        return law.mean + law.std * draws.normals(count)[:, :, None]
+
+    def write(self, model: GaussianModel, count: int, draws: Draws) -> Float:
+        if np.all(np.isinf(model.cut)):
+            standard = draws.normals(count)
+        else:
+            below = ndtr(-model.cut)[:, None]
+            standard = ndtri(below + draws.uniforms(count) * (1.0 - 2.0 * below))
+        return (model.mean[:, None] + np.sqrt(model.variance)[:, None] * standard)[:, :, None]
+
+    def fit(self, points: Float, weights: Float, previous: GaussianModel | None, draws: Draws) -> GaussianModel:
+        values, total = points[:, :, 0], weights.sum(axis=1)
+        held = np.where(total > 0.0, total, 1.0)
+        mean = (weights * values).sum(axis=1) / held
+        squares = (weights * (values - mean[:, None]) ** 2).sum(axis=1)
+        divisor = np.where(total > 1.0, total - 1.0, 1.0) if self.unbiased else held
+        return _model(mean, squares / divisor)
+
+    def measure(self, model: GaussianModel, draws: Draws) -> dict[str, Float]:
+        return measures(model.mean, model.variance, model.log_variance, self.source)
+
+    def measure_source(self, draws: Draws) -> dict[str, Float]:
+        return self.measure(self._source_model(draws.lanes), draws)
+
+    def _source_model(self, lanes: int) -> GaussianModel:
+        return _model(np.full(lanes, self.source.mean), np.full(lanes, self.source.std**2))
+
+    def pairs(self, model: GaussianModel) -> tuple[Float, Float]:
+        return model.variance, model.mean[:, None]
+
+    def source_pairs(self) -> float:
+        return self.source.std**2
+
+    def decode(self, model: GaussianModel | None, lanes: int, temperature: float, top_k: int, top_p: float) -> Any:
+        """The density to the power 1 / temperature has `temperature` times the variance; its likeliest part lies
+        symmetrically about the mean.
+        """
+        model = self._source_model(lanes) if model is None else model
+        cut = np.full(lanes, ndtri(0.5 + 0.5 * top_p))
+        return GaussianModel(model.mean, temperature * model.variance, model.log_variance + math.log(temperature), cut)
+
+    def log_density(self, model: GaussianModel, points: Float) -> Float:
+        return log_normal_density(points[:, :, 0], model.mean[:, None], model.variance[:, None])
+
+    def source_log_density(self, points: Float) -> Float:
+        return log_normal_density(points[:, :, 0], self.source.mean, self.source.std**2)
+
+    def jitter(self, points: Float, normals: Float, rate: float) -> Float:
+        return points + rate * self.source.std * normals
+
+    def right(self, points: Float, answers: tuple[float, ...]) -> NDArray[np.bool_]:
+        low, high = answers
+        return (points[:, :, 0] >= low) & (points[:, :, 0] <= high)
+
+
+def _model(mean: Float, variance: Float) -> GaussianModel:
+    with np.errstate(divide="ignore"):
+        return GaussianModel(mean, variance, np.log(variance), np.full(len(mean), np.inf))
+
+
+def log_normal_density(values: Float, mean: Float | float, variance: Float | float) -> Float:
+    """Log density of a normal law; of a collapsed one infinite at its mean and minus infinity elsewhere."""
+    distance = (values - mean) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = -0.5 * (distance / variance + np.log(2.0 * math.pi * np.asarray(variance)))
+    return np.where(np.asarray(variance) > 0.0, log, np.where(distance == 0.0, np.inf, -np.inf))
 
 
 @dataclass(frozen=True)

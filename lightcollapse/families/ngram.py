@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.corpus import Human, padding, permutation
+from lightcollapse.curation import Curation
 from lightcollapse.errors import CardError, DataError, LimitError, nearest, require
-from lightcollapse.families.base import Block, Family, Simulation, refuse_columns, refuse_source
+from lightcollapse.families.base import Block, Family, Simulation, refuse_source
 from lightcollapse.schedule import ALL, REAL, Schedule
 from lightcollapse.sources.text import Text
 
@@ -80,10 +81,10 @@ class NGram(Family, frozen=True):
         if self.smoothing not in _SMOOTHINGS:
             raise CardError(f"unknown smoothing {self.smoothing!r}; {nearest(self.smoothing, _SMOOTHINGS)}")
 
-    def check(self, source: Any, schedule: Schedule) -> None:
+    def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         if not isinstance(source, Text):
             raise refuse_source(self, source, "a text source")
-        refuse_columns(self, schedule)
+        super().check(source, schedule, curation)
         if self.unit not in (None, source.unit):
             raise CardError(f"the unit of family ngram must be its source's, {source.unit!r}, got {self.unit!r}")
         corpus = source.corpus()
@@ -97,7 +98,7 @@ class NGram(Family, frozen=True):
         if largest > _MOST_GROUPS:
             raise LimitError(f"order x training set must be at most {_MOST_GROUPS} symbols, got {largest}")
 
-    def prepare(self, source: Any, schedule: Schedule, seed: int) -> Simulation:
+    def prepare(self, source: Any, schedule: Schedule, seed: int, curation: tuple[Curation, ...] = ()) -> Simulation:
         return NGramSimulation(self, source, schedule, seed)
 
 

@@ -128,6 +128,31 @@ def measure(probabilities, source, order, rare, out, t):
 
 
 @kernel
+def measure_lanes(models, source, order, rare, out):
+    """`measure` of each lane's law, models float64 (lanes, symbols), into out float64 (7, lanes). Draws nothing."""
+    for lane in range(len(models)):
+        measure(models[lane], source, order, rare, out, lane)
+
+
+@kernel
+def invert(cumulative, out):
+    """Replace uniforms in out, float64 (lanes, count), by symbols: those at which cumulative, float64 (lanes, symbols),
+    first exceeds them in share of its end. Draws nothing.
+    """
+    lanes, symbols = cumulative.shape
+    for lane in range(lanes):
+        total = cumulative[lane, symbols - 1]
+        for i in range(out.shape[1]):
+            wanted = out[lane, i] * total
+            low, span = 0, symbols
+            while span > 1:
+                half = span >> 1
+                low += half if cumulative[lane, low + half - 1] <= wanted else 0
+                span -= half
+            out[lane, i] = low
+
+
+@kernel
 def recursion(schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out):
     """Run one replicate through all generations.
 
