@@ -15,6 +15,7 @@ from lightcollapse.curation import CURATIONS, Curation, metrics_of
 from lightcollapse.errors import CardError, nearest, require
 from lightcollapse.families import FAMILIES, Family
 from lightcollapse.families.base import ISLANDS
+from lightcollapse.kernels.draws import STEPS
 from lightcollapse.part import build, plain
 from lightcollapse.regimes import REGIMES, Regime, Replace
 from lightcollapse.schedule import Schedule
@@ -81,6 +82,7 @@ class Scenario(msgspec.Struct, frozen=True):
         object_setattr(self, "generations", _whole("generations", self.generations))
         object_setattr(self, "sample_size", _sample_size(self.sample_size))
         require(self.generations >= 1, "generations must be at least 1", self.generations)
+        require(len(self.curation) <= STEPS, f"curation must hold at most {STEPS} steps", len(self.curation))
         for step in self.curation[1:]:
             require(not step.first, f"curation {step.kind} must be the first of the list", self.curation.index(step))
         self.family.check(self.source, self.schedule(), self.curation)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.errors import CardError
-from lightcollapse.kernels.draws import Batch, Draws
+from lightcollapse.kernels.draws import STEPS, Batch, Draws
 from lightcollapse.part import Part
 
 Float = NDArray[np.float64]
@@ -20,8 +20,10 @@ Write = Callable[[int], Batch]  # so many points a lane, from what stands before
 class Craft(Protocol):
     """What a family's estimator offers to a curation; each method only where its ability is offered."""
 
-    def real(self, count: int, draws: Draws, bias: float = 0.0) -> Float:
-        """Points of the source, float64 (lanes, count, dimension)."""
+    symbols_per_point: int
+
+    def substitutes(self, count: int, draws: Draws) -> Float:
+        """Real data to put in the place of points, float64 (lanes, count, dimension)."""
         ...
 
     def write(self, model: Any, count: int, draws: Draws) -> Float:
@@ -45,7 +47,7 @@ class Craft(Protocol):
         ...
 
     def uniform(self, uniforms: Float) -> Float:
-        """Points uniform over the symbols, (lanes, count, 1), from uniforms (lanes, count). Ability "symbols"."""
+        """Symbols uniform over all there are, from uniforms of any shape. Ability "symbols"."""
         ...
 
     def right(self, points: Float, answers: tuple[float, ...]) -> NDArray[np.bool_]:
@@ -68,7 +70,7 @@ class Stage:
         model: the model that writes; None where the source itself does, at generation 0.
         first: the model fitted to the first real sample; None at generation 0.
         earlier: what was written before, the last batch first: what a discriminator may compare with.
-        draws: random numbers of this step alone.
+        draws: random numbers of this step alone; `more` gives others.
         measured: what this generation's curation measured, name -> float64 (lanes,).
     """
 
@@ -78,6 +80,11 @@ class Stage:
     earlier: tuple[Batch, ...]
     draws: Draws
     measured: dict[str, Float] = field(default_factory=dict)
+
+    @property
+    def more(self) -> Draws:
+        """Random numbers of this step that are independent of `draws`."""
+        return self.draws.stream(self.draws.purpose + STEPS)
 
     def count(self, name: str, amount: int) -> None:
         """Add to a cost: `samples_drawn` or `evaluations`, a lane."""
@@ -146,6 +153,7 @@ _WORDS = {
     "points": "points that are kept",
     "removal": "points that can be removed",
     "symbols": "symbols",
+    "substitutes": "real data to put in the place of points",
     "temperature": "a law that temperature can change",
     "top_k": "symbols to keep the k likeliest of",
     "top_p": "a law that can be cut to its likeliest part",

@@ -53,6 +53,7 @@ class Categorical(Family, frozen=True):
             "closeness",
             "log_density",
             "removal",
+            "substitutes",
             "symbols",
             "temperature",
             "top_k",
@@ -131,9 +132,9 @@ class CategoricalEstimator(DensityEstimator):
         lanes, symbols = len(points), len(self.law)
         place = points[:, :, 0].astype(np.int64) + symbols * np.arange(lanes)[:, None]
         counts = np.bincount(place.ravel(), weights.ravel(), lanes * symbols).reshape(lanes, symbols)
-        counts = counts + self.smoothing
-        total = counts.sum(axis=1, keepdims=True)
-        return CategoricalModel(counts / np.where(total > 0.0, total, 1.0))
+        mass = counts + self.smoothing
+        total = mass.sum(axis=1, keepdims=True)
+        return CategoricalModel(mass / np.where(total > 0.0, total, 1.0))
 
     def measure(self, model: CategoricalModel, draws: Draws) -> dict[str, Float]:
         from lightcollapse.kernels.categorical import measure_lanes
@@ -186,7 +187,7 @@ class CategoricalEstimator(DensityEstimator):
 
     def uniform(self, uniforms: Float) -> Float:
         symbols = len(self.law)
-        return np.minimum(np.floor(uniforms * symbols), symbols - 1.0)[:, :, None]
+        return np.asarray(np.minimum(np.floor(uniforms * symbols), symbols - 1.0))
 
     def right(self, points: Float, answers: tuple[float, ...]) -> NDArray[np.bool_]:
         return np.isin(points[:, :, 0], answers)

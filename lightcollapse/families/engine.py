@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.curation import Curation, Stage, metrics_of
+from lightcollapse.curation import COSTS, Curation, Stage, metrics_of
 from lightcollapse.families.base import ISLANDS, Block, Family, needs_points, used_columns
 from lightcollapse.families.estimator import Additive, Estimator, Float, Model, Statistics
 from lightcollapse.kernels import draws as purposes
@@ -110,7 +110,8 @@ class Points:
     def real_curated(self, batch: Batch, past: Past, draws: Draws) -> Batch:
         """Real points after every step, from training set 2 on."""
         for number, step in enumerate(self.curation):
-            batch = step.real(self.stage(past, draws.stream(purposes.CURATION + number), {}), batch)
+            stream = purposes.CURATION + 2 * purposes.STEPS + number
+            batch = step.real(self.stage(past, draws.stream(stream), {}), batch)
         return batch
 
     def reused(self, batch: Batch, count: int, draws: Draws) -> Batch:
@@ -282,9 +283,13 @@ class Recursion:
 
     def curated(self, past: Past, t: int, draws: Draws) -> tuple[Any, dict[str, Float]]:
         """What the last model writes for training set t, and what the curation measures of it."""
-        if not self.curation or not isinstance(self.medium, Points) or self.wanted(t) == 0:
-            return None, dict.fromkeys(metrics_of(self.curation), np.zeros(draws.lanes))
-        batch, measured = self.medium.curated(past, self.wanted(t), draws.at(t, purposes.SYNTHETIC))
+        if not self.curation or not isinstance(self.medium, Points):
+            return None, {}
+        wanted = self.wanted(t)
+        count = wanted or int(self.schedule["size"][0])  # measured even where nothing is written to be learned from
+        batch, measured = self.medium.curated(past, count, draws.at(t, purposes.SYNTHETIC))
+        if wanted == 0:
+            measured |= dict.fromkeys(COSTS, np.zeros(draws.lanes))
         return batch, {name: measured[name] for name in metrics_of(self.curation)}
 
     # Islands: several labs, each lane one of them.

@@ -24,6 +24,7 @@ class Estimator:
     """
 
     dimension: int = 1
+    symbols_per_point: int = 1  # of text: of a document; noise hits each by itself
 
     def real(self, count: int, draws: Draws, bias: float = 0.0) -> Float:
         """Points of the source, tilted by `bias`."""
@@ -56,6 +57,10 @@ class Estimator:
     def source_pairs(self) -> float:
         """The diversity of two draws from the source."""
         raise NotImplementedError
+
+    def substitutes(self, count: int, draws: Draws) -> Float:
+        """Real data that noise puts in the place of points."""
+        return self.real(count, draws)
 
     def decode(self, model: Model | None, lanes: int, temperature: float, top_k: int, top_p: float) -> Model:
         """The model of each of so many lanes (None: the source) with its law sharpened and cut; top_k 0 and top_p 1 do

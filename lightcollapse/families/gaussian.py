@@ -49,7 +49,18 @@ class Gaussian(Family, frozen=True):
         "kl_source_model",
     )
     abilities: ClassVar[frozenset[str]] = frozenset(
-        {"answers", "closeness", "log_density", "numbers", "removal", "temperature", "top_p", "value", "weights"}
+        {
+            "answers",
+            "closeness",
+            "log_density",
+            "numbers",
+            "removal",
+            "substitutes",
+            "temperature",
+            "top_p",
+            "value",
+            "weights",
+        }
     )
     absorbed_at: ClassVar[tuple[str, float]] = ("log_variance", -math.inf)
     variance: Literal["ml", "unbiased"] = "ml"

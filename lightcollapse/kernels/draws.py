@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 # What a draw is for: bits 0..7 of a stream. Bits 16..31 carry the number of a lab.
-REAL, SYNTHETIC, POOL, FIT, MEASURE, ISLANDS, ANCHOR, CURATION = 0, 1, 2, 3, 5, 6, 7, 16
+REAL, SYNTHETIC, POOL, FIT, MEASURE, ISLANDS, ANCHOR = 0, 1, 2, 3, 5, 6, 7
+CURATION = 16  # step i of a curation has CURATION + i, for what it substitutes + STEPS, for real points + 2 STEPS
+STEPS = 32
 _LAB = np.uint64(16)
 
 
