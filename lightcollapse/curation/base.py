@@ -115,6 +115,18 @@ class Curation(Part, frozen=True):
         """Abilities that this step, with these fields, needs of a family."""
         return self.needs
 
+    def written(self) -> float:
+        """Points that must be written for each that is kept."""
+        return 1.0
+
+    def tables(self) -> tuple[tuple[float, ...], ...]:
+        """Fields that hold one number a symbol."""
+        return ()
+
+    def answers(self) -> tuple[float, ...] | None:
+        """The right answers, where the step tests any."""
+        return None
+
     def curate(self, stage: Stage, write: Write, count: int) -> Batch:
         """`count` points a lane, made from what `write` gives."""
         raise NotImplementedError

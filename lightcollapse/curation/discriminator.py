@@ -39,6 +39,9 @@ class Discriminator(Curation, frozen=True):
         require(math.isfinite(self.strength) and self.strength > 0.0, "strength must exceed 0", self.strength)
         require(self.candidates >= 2, "candidates must be at least 2", self.candidates)
 
+    def written(self) -> float:
+        return float(self.candidates)
+
     def curate(self, stage: Stage, write: Write, count: int) -> Batch:
         batch = write(count * self.candidates)
         close = np.zeros(batch.weights.shape)

@@ -36,6 +36,12 @@ class Preference(Curation, frozen=True):
     def asks(self) -> frozenset[str]:
         return frozenset({ability(self.reward)})
 
+    def written(self) -> float:
+        return float(self.choices)
+
+    def tables(self) -> tuple[tuple[float, ...], ...]:
+        return (self.reward,) if isinstance(self.reward, tuple) else ()
+
     def curate(self, stage: Stage, write: Write, count: int) -> Batch:
         batch = write(count * self.choices)
         rewards = scores(stage, self.reward, batch.points)

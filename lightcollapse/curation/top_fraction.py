@@ -37,6 +37,12 @@ class TopFraction(Curation, frozen=True):
     def asks(self) -> frozenset[str]:
         return frozenset({ability(self.score)})
 
+    def written(self) -> float:
+        return 1.0 / self.share
+
+    def tables(self) -> tuple[tuple[float, ...], ...]:
+        return (self.score,) if isinstance(self.score, tuple) else ()
+
     def curate(self, stage: Stage, write: Write, count: int) -> Batch:
         batch = write(math.ceil(count / self.share * (1.0 - 1e-12)))
         points = scores(stage, self.score, batch.points)

@@ -40,6 +40,9 @@ class Verifier(Curation, frozen=True):
         for value in self.right:
             require(not math.isnan(value), "right must hold numbers", value)
 
+    def answers(self) -> tuple[float, ...]:
+        return self.right
+
     def curate(self, stage: Stage, write: Write, count: int) -> Batch:
         batch = write(count)
         right = stage.craft.right(batch.points, self.right)

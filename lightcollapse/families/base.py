@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.curation import Curation, refuse_curation
-from lightcollapse.errors import CardError
+from lightcollapse.errors import CardError, require
 from lightcollapse.families.estimator import Estimator
 from lightcollapse.part import Part
 from lightcollapse.schedule import ALL, COLUMNS, Schedule
@@ -64,6 +64,11 @@ class Family(Part, frozen=True):
         """Raise CardError where this family cannot be fitted to that source under that schedule and curation."""
         refuse_columns(self, schedule)
         refuse_curation(self.kind, self.abilities, curation)
+        for step in curation:
+            self.check_references(source, step)
+
+    def check_references(self, source: Any, step: Curation) -> None:
+        """Raise CardError where a curation speaks of symbols or answers that there are not."""
 
     def estimator(self, source: Any) -> Estimator:
         """How the family treats points of that source."""
@@ -105,6 +110,28 @@ def refuse_columns(family: Family, schedule: Schedule) -> None:
             f"family {family.kind} cannot execute the recipe column {sorted(missing)[0]!r} that this regime asks for; "
             f"it executes {', '.join(sorted(family.columns))}"
         )
+
+
+def refuse_no_interval(step: Curation) -> None:
+    """Raise CardError where the right answers are no interval of numbers."""
+    right = step.answers()
+    if right is not None:
+        require(
+            len(right) == 2 and right[0] <= right[1],
+            "the right answers among numbers are an interval, right = [low, high]",
+            list(right),
+        )
+
+
+def refuse_unknown_symbols(step: Curation, symbols: int) -> None:
+    """Raise CardError where a curation's tables or answers do not fit so many symbols."""
+    for table in step.tables():
+        require(
+            len(table) == symbols, f"{step.kind}: a score needs one number for each of {symbols} symbols", len(table)
+        )
+    for answer in step.answers() or ():
+        known = 0 <= answer < symbols and answer == int(answer)
+        require(known, f"{step.kind}: a right answer is the number of a symbol, 0 to {symbols - 1}", answer)
 
 
 def refuse_source(family: Family, source: Any, accepted: str) -> CardError:

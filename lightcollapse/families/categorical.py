@@ -18,6 +18,7 @@ from lightcollapse.families.base import (
     Simulation,
     integer_columns,
     refuse_source,
+    refuse_unknown_symbols,
     used_columns,
     weights,
 )
@@ -80,6 +81,9 @@ class Categorical(Family, frozen=True):
             "a weighted fit needs smoothing 0",
             self.smoothing,
         )
+
+    def check_references(self, source: Any, step: Curation) -> None:
+        refuse_unknown_symbols(step, len(source.probabilities()))
 
     def estimator(self, source: Any) -> Estimator:
         return CategoricalEstimator(source, self.smoothing, self.tail_share)

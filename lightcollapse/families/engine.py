@@ -197,7 +197,11 @@ class Recursion:
         if isinstance(self.medium, Sums):
             return 64
         batches = np.concatenate([[int(self.schedule["size"][0])], self.schedule["sample"][1:]])
-        held = [int(batches[row["oldest"] : t].sum() + row["size"]) for t, row in enumerate(self.schedule, start=1)]
+        written = math.prod(step.written() for step in self.curation) * float(self.schedule["sample"].max())
+        held = [
+            int(written + batches[row["oldest"] : t].sum() + row["size"])
+            for t, row in enumerate(self.schedule, start=1)
+        ]
         return max(held)
 
     @property

@@ -18,6 +18,7 @@ from lightcollapse.families.base import (
     Simulation,
     integer_columns,
     needs_points,
+    refuse_no_interval,
     refuse_source,
     used_columns,
     weights,
@@ -88,6 +89,9 @@ class Gaussian(Family, frozen=True):
             self.draws,
             'use draws="auto" or "points"',
         )
+
+    def check_references(self, source: Any, step: Curation) -> None:
+        refuse_no_interval(step)
 
     def estimator(self, source: Any) -> Estimator:
         return GaussianEstimator(source, self.variance == "unbiased")
