@@ -17,6 +17,11 @@ from lightcollapse.schedule import ALL, COLUMNS, Schedule
 ISLANDS = ("within", "between", "total", "fst")  # metrics of a card of several labs
 
 
+EDGE_SHARE = 0.05  # a source's edge cases are the rarest part of it, with this mass
+EDGE_FAILURE = 0.1  # a model fails an edge case where it gives less than this share of the source's probability
+INTERVAL = 0.9  # mass of the smallest set of a model's law by which calibration and sharpness are measured
+
+
 @dataclass(frozen=True)
 class Block:
     """What a block of replicates measured.
@@ -63,6 +68,8 @@ class Family(Part, frozen=True):
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         """Raise CardError where this family cannot be fitted to that source under that schedule and curation."""
         refuse_columns(self, schedule)
+        for bias in np.unique(schedule["bias"][schedule["bias"] != 0.0]):
+            source.tilted(float(bias))  # raises where the source cannot be
         refuse_curation(self.kind, self.abilities, curation)
         for step in curation:
             self.check_references(source, step)

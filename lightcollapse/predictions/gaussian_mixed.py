@@ -38,26 +38,32 @@ def _lift(linear: Float) -> Float:
     return np.concatenate([linear, np.zeros(3)])
 
 
-def fresh_step(fresh: int, written: int, *, variance: Variance = "ml", scale: float = 1.0) -> Float:
+def fresh_step(
+    fresh: int, written: int, *, variance: Variance = "ml", scale: float = 1.0, weight: float | None = None
+) -> Float:
     """The map from (1, E s^2, E mu^2, E s^4, E mu^2 s^2, E mu^4) to the next generation's: float64 (6, 6). Exact.
 
-    The training set pools `fresh` points of the source and `written` points of N(mu, scale s^2).
+    The training set holds `fresh` points of the source and `written` points of N(mu, scale s^2). `weight` is the
+    weight of the fresh part, fresh / (fresh + written) (pooled) where it is None or a part is empty.
 
-    Derivation: theory/fresh-data.md. Source: derived.
+    Derivation: theory/fresh-data.md, theory/weighted.md. Source: derived.
     """
     m, k = float(fresh), float(written)
     n = m + k
     require(m >= 0 and k >= 0 and n >= 2, "a training set must hold at least 2 points", n)
     below = n / float(divisor(np.array([n]), variance)[0])
-    share, beta = k / n, m * k / n**2
-    # A = mu' is the pooled mean, B the difference of the two groups' means, given the last model.
+    real = m / n if weight is None or m == 0 or k == 0 else float(weight)
+    require(0 <= real <= 1, "weight must lie in [0, 1]", weight)
+    share, beta = 1.0 - real, real * (1.0 - real)
+    each, other = real / m if m else 0.0, share / k if k else 0.0  # weight of one point
+    # A = mu' is the weighted mean, B the difference of the two groups' means, given the last model.
     a2, b2, ab = (np.array([0.0, 0.0, value]) for value in (share**2, 1.0, -share))
-    var_a = np.array([m / n**2, k * scale / n**2, 0.0])
+    var_a = np.array([each * real, other * share * scale, 0.0])
     var_b = np.array([1.0 / m if m else 0.0, scale / k if k else 0.0, 0.0])
-    cov = np.array([1.0 / n if m else 0.0, -scale / n if k else 0.0, 0.0])
-    within = np.array([(m - 1.0) / n if m else 0.0, scale * (k - 1.0) / n if k else 0.0, 0.0])
-    own = np.array([2.0 * (m - 1.0) / n**2 if m else 0.0, 0.0, 0.0])  # variances of the two sums of squares
-    own_squares = np.array([0.0, 0.0, 0.0, 2.0 * scale**2 * (k - 1.0) / n**2 if k else 0.0, 0.0, 0.0])
+    cov = np.array([each, -scale * other, 0.0])
+    within = np.array([each * (m - 1.0), scale * other * (k - 1.0), 0.0])
+    own = np.array([2.0 * each**2 * (m - 1.0), 0.0, 0.0])  # variances of the two sums of squares
+    own_squares = np.array([0.0, 0.0, 0.0, 2.0 * (scale * other) ** 2 * (k - 1.0), 0.0, 0.0])
     mean_a2, mean_b2 = a2 + var_a, b2 + var_b
     fourth_a = _times(a2, a2) + 6.0 * _times(a2, var_a) + 3.0 * _times(var_a, var_a)
     fourth_b = _times(b2, b2) + 6.0 * _times(b2, var_b) + 3.0 * _times(var_b, var_b)
@@ -71,28 +77,44 @@ def fresh_step(fresh: int, written: int, *, variance: Variance = "ml", scale: fl
 
 
 def fresh_moments(
-    sample_sizes: ArrayLike, fresh: ArrayLike, *, variance: Variance = "ml", scale: float = 1.0, first_real: bool = True
+    sample_sizes: ArrayLike,
+    fresh: ArrayLike,
+    *,
+    variance: Variance = "ml",
+    scale: float = 1.0,
+    first_real: bool = True,
+    weight: float | None = None,
+    offset: float = 0.0,
 ) -> Moments:
     """Second-order moments with fresh_t of the n_t points of training set t new and real, the rest the last model's.
 
     `sample_sizes` (generations,), `fresh` a number or (generations,). Synthetic points come from N(mu, scale s^2).
-    With `first_real` training set 1 is all real. Five float64 (generations + 1,). Exact.
+    With `first_real` training set 1 is all real. `weight` is that of the real part in the fit. `offset` is the mean of
+    the source and of the first real sample; the fresh points of later training sets have mean 0. Five float64
+    (generations + 1,). Exact.
 
-    Derivation: theory/fresh-data.md. Source: derived.
+    Derivation: theory/fresh-data.md, theory/weighted.md. Source: derived.
     """
     sizes = sizes_of(sample_sizes, 2)
     real = np.array(np.broadcast_to(np.asarray(fresh, dtype=np.float64), sizes.shape))
     require(bool(np.all((real >= 0) & (real <= sizes))), "fresh must lie between 0 and the sample size", fresh)
     if first_real:
         real[:1] = sizes[:1]
-    state, rows, maps = np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0]), [], {}
-    rows.append(state)
-    for n, m in zip(sizes, real, strict=True):
+    require(first_real or offset == 0.0, "an offset needs a first training set that is all real", offset)
+    source = np.array([1.0, 1.0, 0.0, 1.0, 0.0, 0.0])
+    states, maps = [_moved(source, offset)], {}
+    for t, (n, m) in enumerate(zip(sizes, real, strict=True)):
         if (n, m) not in maps:
-            maps[n, m] = fresh_step(int(m), int(n - m), variance=variance, scale=scale)
-        state = maps[n, m] @ state
-        rows.append(state)
-    return Moments(*np.array(rows).T[1:])
+            maps[n, m] = fresh_step(int(m), int(n - m), variance=variance, scale=scale, weight=weight)
+        states.append(maps[n, m] @ states[-1] if t else _moved(maps[n, m] @ source, offset))
+    return Moments(*np.array(states).T[1:])
+
+
+def _moved(state: Float, offset: float) -> Float:
+    """Moments of (s^2, mu + offset) from those of (s^2, mu), where mu is symmetric about 0 given s^2."""
+    one, s, d, ss, sd, dd = state
+    square = offset * offset
+    return np.array([one, s, d + square, ss, sd + square * s, dd + 6.0 * square * d + square * square])
 
 
 def fresh_stationary_moments(
@@ -171,15 +193,19 @@ def _relative_variance(moments: Moments) -> Float:
     return np.maximum(moments.variance_square / moments.variance**2 - 1.0, 0.0)
 
 
-def fixed_real_moments(first: int, written: ArrayLike, *, variance: Variance = "ml") -> Moments:
-    """Second-order moments when one real sample of `first` points is pooled with written_t points of the last model.
+def fixed_real_moments(
+    first: int, written: ArrayLike, *, variance: Variance = "ml", weight: float | None = None
+) -> Moments:
+    """Second-order moments when one real sample of `first` points stays beside written_t points of the last model.
 
-    `written` is (generations - 1,): synthetic points of training sets 2, 3, .. . Five float64 (generations + 1,).
-    Exact. The state is (v, s^2, d^2) with v the real sample's variance and d = mu - its mean.
+    `written` is (generations - 1,): synthetic points of training sets 2, 3, .. . `weight` is the weight of the real
+    part in the fit, first / (first + written_t) (pooled) where it is None. Five float64 (generations + 1,). Exact.
+    The state is (v, s^2, d^2) with v the real sample's variance and d = mu - its mean.
 
     Derivation: theory/fixed-real.md. Source: derived.
     """
     n = float(sizes_of(first, 2)[0])
+    require(weight is None or 0 <= weight <= 1, "weight must lie in [0, 1]", weight)
     below = n / float(divisor(np.array([n]), variance)[0])
     v1, v2 = (n - 1.0) / n, (n * n - 1.0) / n**2
     # E of v^2, v s^2, v d^2, s^4, s^2 d^2, d^4, and of v, s^2, d^2
@@ -188,16 +214,17 @@ def fixed_real_moments(first: int, written: ArrayLike, *, variance: Variance = "
     rows = [_seen_from_source(low, high, n)]
     for k in np.asarray(written, dtype=np.float64):
         require(k >= 1, "written must be at least 1", k)
-        low, high = _fixed_step(low, high, n, float(k), variance)
+        total = n + k
+        scale = total / float(divisor(np.array([total]), variance)[0])
+        low, high = _fixed_step(low, high, float(k), n / total if weight is None else weight, scale)
         rows.append(_seen_from_source(low, high, n))
     start = np.array([1.0, 0.0, 1.0, 0.0, 0.0])
     return Moments(*np.array([start, *rows]).T)
 
 
-def _fixed_step(low: Float, high: Float, n: float, k: float, variance: Variance) -> tuple[Float, Float]:
-    total = n + k
-    below = total / float(divisor(np.array([total]), variance)[0])
-    a, b = n / total, k / total
+def _fixed_step(low: Float, high: Float, k: float, a: float, below: float) -> tuple[Float, Float]:
+    """One generation: `k` written points, real part of weight `a`, variance times `below`."""
+    b = 1.0 - a
     own, own2 = (k - 1.0) / k, (k * k - 1.0) / k**2
     v, s, d = low
     vv, vs, vd, ss, sd, dd = high

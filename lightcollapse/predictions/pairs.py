@@ -8,6 +8,7 @@ covariance in units of the source's, and the expected total variance of a mixtur
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,14 +22,16 @@ from lightcollapse.schedule import ALL, REAL, Schedule
 class _Batches:
     """Batches of points that later training sets still read.
 
-    `diversity[a, b]` is the expected diversity of two distinct points, one of batch a and one of batch b.
+    `diversity[a, b]` is the expected diversity of two distinct points, one of batch a and one of batch b; `tilted[a]`
+    the chance that a point of batch a descends from tilted fresh data.
     """
 
     newest: list[int] = field(default_factory=list)  # a merged batch goes by its newest member
     points: Float = field(default_factory=lambda: np.zeros(0))  # (batches,)
+    tilted: Float = field(default_factory=lambda: np.zeros(0))  # (batches,)
     diversity: Float = field(default_factory=lambda: np.zeros((0, 0)))  # (batches, batches)
 
-    def add(self, generation: int, points: int, within: float, between: Float) -> None:
+    def add(self, generation: int, points: int, tilted: float, within: float, between: Float) -> None:
         count = len(self.newest)
         grown = np.empty((count + 1, count + 1))
         grown[:count, :count] = self.diversity
@@ -36,11 +39,13 @@ class _Batches:
         grown[count, count] = within
         self.newest.append(generation)
         self.points = np.append(self.points, float(points))
+        self.tilted = np.append(self.tilted, tilted)
         self.diversity = grown
 
     def forget(self, keep: list[int]) -> None:
         self.newest = [self.newest[place] for place in keep]
         self.points = self.points[keep]
+        self.tilted = self.tilted[keep]
         self.diversity = self.diversity[np.ix_(keep, keep)]
 
     def merge(self, left: int) -> None:
@@ -54,6 +59,7 @@ class _Batches:
         self.diversity[left] = row
         self.diversity[:, left] = row
         self.diversity[left, left] = distinct / (total * (total - 1)) if total > 1 else 0.0
+        self.tilted[left] = (a * self.tilted[left] + b * self.tilted[right]) / total
         self.points[left] = total
         self.newest[left] = self.newest[right]
         self.forget([place for place in range(len(self.newest)) if place != right])
@@ -113,44 +119,84 @@ def _weights(fresh: float, anchor: float, taken: float, real_weight: float) -> t
     return real_weight * fresh / real, real_weight * anchor / real, 1.0 - real_weight
 
 
-def pair_diversity(schedule: Schedule) -> Float:
+class Tilt(NamedTuple):
+    """What tilted fresh data makes of pairs, in units of the source's own diversity.
+
+    A tilt of `bias` standard deviations moves a normal law's mean: Tilt(1, 1 + bias^2 / 2). Of symbols with
+    probabilities p and tilted ones q: (1 - sum q^2) and (1 - sum p q), each over 1 - sum p^2.
+    """
+
+    within: float = 1.0  # diversity of two tilted points
+    between: float = 1.0  # and of a tilted point with one of the source
+
+
+NO_TILT = Tilt()
+
+
+def pair_diversity(schedule: Schedule, tilt: Tilt = NO_TILT) -> Float:
     """Expected diversity h_t of two draws from model t, in units of the source's, for any schedule.
 
     `schedule` has dtype RECIPE and one row a generation; the result is float64 (generations + 1,) with h_0 = 1. A
     weight applies to the fresh and re-used real points together. Re-used points, where they are not all, are drawn
-    anew from the first real sample for every training set.
+    anew from the first real sample for every training set. The fresh points of rows with a bias follow one tilted
+    law, of which `tilt` says how diverse its pairs are.
 
     Holds when the fitted law keeps the (weighted) mean and covariance of its training set: Gaussian maximum
     likelihood, categorical frequencies, a mixture after a full-covariance step. Not for the unbiased variance,
     smoothing, temperature or selection. Exact.
 
-    Raises ValueError when a row takes more points than its pool holds or describes an empty training set.
+    Raises ValueError when a row takes more points than its pool holds, describes an empty training set, has several
+    labs, or when two rows have biases that differ.
 
     Derivation: theory/pairs.md. Source: Kingman 1982 for the coalescent; derived for this package.
     """
+    return _pairs(schedule, tilt)[0]
+
+
+def tilted_share(schedule: Schedule) -> Float:
+    """Chance g_t that a draw from model t descends from tilted fresh data: float64 (generations + 1,), from 0.
+
+    The expected law of model t is 1 - g_t of the source and g_t of the tilted law. Exact under the same conditions as
+    `pair_diversity`, for the unbiased variance too.
+
+    Derivation: theory/pairs.md. Source: derived for this package.
+    """
+    return _pairs(schedule, NO_TILT)[1]
+
+
+def _pairs(schedule: Schedule, tilt: Tilt) -> tuple[Float, Float]:
+    """Diversity of model t, and its share of tilted descent, each float64 (generations + 1,)."""
     schedule = np.atleast_1d(schedule)
+    require(not np.any(schedule["labs"] > 1), "a pair of one lab is followed", "several labs")
+    biases = np.unique(schedule["bias"][schedule["bias"] != 0.0])
+    require(len(biases) <= 1, "fresh data must be tilted alike in every generation", biases)
     reads = _Reads.of(schedule)
     batches = _Batches()
     real_points = int(schedule["fresh"][0]) if len(schedule) else 0
     first = schedule[:1].copy()
     if len(schedule) > 1 and (reads.anchored[1] or reads.oldest[1] == REAL):
-        batches.add(REAL, real_points, 1.0, np.zeros(0))
+        require(schedule["bias"][0] == 0.0, "the first real sample must be the source's", schedule["bias"][0])
+        batches.add(REAL, real_points, 0.0, 1.0, np.zeros(0))
         first["fresh"], first["anchor"] = 0, ALL  # training set 1 is the first real sample
-    diversity = np.empty(len(schedule) + 1)
-    diversity[0] = 1.0
+    diversity, tilted = np.empty(len(schedule) + 1), np.empty(len(schedule) + 1)
+    diversity[0], tilted[0] = 1.0, 0.0
     for index in range(len(schedule)):
         generation = index + 1
         row = schedule[index] if index else first[0]
-        diversity[generation], between = _refit(batches, row, generation, real_points)
+        diversity[generation], tilted[generation], between = _refit(batches, row, generation, real_points, tilt)
         written = int(schedule["sample"][generation]) if generation < len(schedule) else 0
         if written > 0:
-            batches.add(generation, written, float(diversity[generation]), between)
+            batches.add(generation, written, tilted[generation], diversity[generation], between)
         _tidy(batches, generation, reads)
-    return diversity
+    return diversity, tilted
 
 
-def _refit(batches: _Batches, row: np.void, generation: int, real_points: int) -> tuple[float, Float]:
-    """Diversity of two draws from the fitted model, and of one draw with one point of each batch."""
+def _refit(
+    batches: _Batches, row: np.void, generation: int, real_points: int, tilt: Tilt
+) -> tuple[float, float, Float]:
+    """Of the fitted model: diversity of two draws, share of tilted descent, diversity of a draw with a point of each
+    batch.
+    """
     fresh = float(row["fresh"])
     anchor = float(real_points if row["anchor"] == ALL else row["anchor"])
     require(anchor <= real_points, f"anchor must not exceed the {real_points} points of the first real sample", anchor)
@@ -162,15 +208,22 @@ def _refit(batches: _Batches, row: np.void, generation: int, real_points: int) -
     require(fresh + anchor + taken > 0, "a training set must hold at least one point", f"none in row {generation}")
     w_fresh, w_anchor, w_pool = _weights(fresh, anchor, taken, float(row["weight"]))
 
+    # A fresh point with a point of the source, with another fresh one, and with one of each batch.
+    biased = bool(row["bias"] != 0.0)
+    with_source, with_fresh = (tilt.between, tilt.within) if biased else (1.0, 1.0)
+    with_tilted = tilt.within if biased else tilt.between
+    fresh_row = with_source + batches.tilted * (with_tilted - with_source)
+
     drawn = batches.with_coincidence()
     real_row = drawn[batches.newest.index(REAL)] if w_anchor else np.zeros(len(newest))
     share = pool / pooled if pooled else pool
     pool_row = share @ drawn
-    between = w_fresh + w_anchor * real_row + w_pool * pool_row
+    between = w_fresh * fresh_row + w_anchor * real_row + w_pool * pool_row
+    tilted = w_fresh * float(biased) + w_pool * float(share @ batches.tilted)
 
-    within = 2.0 * w_fresh * (w_anchor + w_pool)
+    within = 2.0 * w_fresh * (w_anchor * with_source + w_pool * float(share @ fresh_row))
     if w_fresh:
-        within += w_fresh**2 * (1.0 - 1.0 / fresh)
+        within += w_fresh**2 * (1.0 - 1.0 / fresh) * with_fresh
     if w_anchor:
         real = batches.newest.index(REAL)
         within += w_anchor**2 * (1.0 - 1.0 / anchor) * batches.diversity[real, real]
@@ -178,7 +231,7 @@ def _refit(batches: _Batches, row: np.void, generation: int, real_points: int) -
     if w_pool and pooled > 1:
         distinct = float(pool_row @ share) * pooled / (pooled - 1.0)
         within += w_pool**2 * (1.0 - 1.0 / taken) * distinct
-    return within, between
+    return within, tilted, between
 
 
 def replace(sample_sizes: ArrayLike) -> Float:

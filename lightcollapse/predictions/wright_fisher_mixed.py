@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import gammaln
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 from lightcollapse.predictions.wright_fisher import LARGEST_CHAIN, BySymbol, binomial_rows, grouped
@@ -24,17 +25,34 @@ def _expect(values: Float, counts: Float, functional: BySymbol, laws: Iterator[t
     return from_source(start, later)
 
 
+def _grouped_pairs(probabilities: ArrayLike, tilted: ArrayLike | None) -> tuple[Float, Float, Float]:
+    """Distinct pairs of probabilities: in the source, in fresh data, and how many symbols have them."""
+    values, counts = grouped(probabilities)
+    if tilted is None:
+        return values, values, counts
+    grouped(tilted)  # refuses a bad law
+    both = np.stack([np.asarray(law, dtype=np.float64) for law in (probabilities, tilted)], axis=1)
+    pairs, symbols = np.unique(both, axis=0, return_counts=True)
+    return pairs[:, 0], pairs[:, 1], symbols.astype(np.float64)
+
+
 def fresh_expected_sum(
-    probabilities: ArrayLike, sample_sizes: ArrayLike, fresh: ArrayLike, functional: BySymbol
+    probabilities: ArrayLike,
+    sample_sizes: ArrayLike,
+    fresh: ArrayLike,
+    functional: BySymbol,
+    *,
+    tilted: ArrayLike | None = None,
 ) -> Float:
     """E of the sum over symbols of f(p_t, p_0) with fresh_t new real points in training set t, the rest model t - 1's.
 
     f is vectorised over (frequencies, source probabilities). `fresh` is a number or (generations,); training set 1 is
-    all real. float64 (generations + 1,). Exact. Holds for training sets of at most 4000 points (ValueError).
+    all real. `tilted` is the law of the fresh points of later training sets, where it is not the source's.
+    float64 (generations + 1,). Exact. Holds for training sets of at most 4000 points (ValueError).
 
     Derivation: theory/wright-fisher-mixed.md. Source: Wright 1931 for migration and drift; derived.
     """
-    values, counts = grouped(probabilities)
+    values, later, counts = _grouped_pairs(probabilities, tilted)
     sizes = sizes_of(sample_sizes).astype(np.int64)
     real = np.array(np.broadcast_to(np.asarray(fresh, dtype=np.int64), sizes.shape))
     require(bool(np.all((real >= 0) & (real <= sizes))), "fresh must lie between 0 and the sample size", fresh)
@@ -43,21 +61,56 @@ def fresh_expected_sum(
     require(largest <= LARGEST_CHAIN, f"the exact chain needs at most {LARGEST_CHAIN} points", largest)
     work = len(values) * float(np.sum(sizes.astype(np.float64) ** 2))
     require(work <= 20 * LARGEST_WORK, "the exact chain is too large: symbols x generations x n^2", f"{work:.1e}")
-    return _expect(values, counts, functional, _fresh_laws(values, sizes.tolist(), real.tolist()))
+    return _expect(values, counts, functional, _fresh_laws(values, later, sizes.tolist(), real.tolist()))
 
 
-def _fresh_laws(values: Float, sizes: list[int], real: list[int]) -> Iterator[tuple[Float, Float]]:
+def _fresh_laws(values: Float, later: Float, sizes: list[int], real: list[int]) -> Iterator[tuple[Float, Float]]:
     law, before = np.ones((len(values), 1)), 1
     step, shape = np.ones((1, 1)), (0, 0)
-    for n, m in zip(sizes, real, strict=True):
+    for t, (n, m) in enumerate(zip(sizes, real, strict=True)):
         written = n - m
         if (before, written) != shape:
             shape = (before, written)
             step = binomial_rows(written, np.arange(law.shape[1]) / before)
         drawn = law @ step if written else np.ones((len(values), 1))
-        law = _convolve(drawn, binomial_rows(m, values)) if m else drawn
+        law = _convolve(drawn, binomial_rows(m, later if t else values)) if m else drawn
         before = n
         yield np.arange(n + 1, dtype=np.float64) / n, law
+
+
+def weighted_expected_sum(
+    probabilities: ArrayLike, first: int, fresh: ArrayLike, written: ArrayLike, weight: float, functional: BySymbol
+) -> Float:
+    """E of the sum over symbols of f(p_t, p_0) where fresh_t new real points weigh `weight` and written_t points of the
+    last model the rest.
+
+    `first` real points in training set 1; `fresh` and `written` (generations - 1,) for the later ones, at least 1 each.
+    float64 (generations + 1,). Exact. Holds while symbols x fresh x written^2 x generations stays below 2e9
+    (ValueError).
+
+    Derivation: theory/wright-fisher-mixed.md. Source: set-up of He, Xu and Cheng 2025 (2502.18049); derived.
+    """
+    values, counts = grouped(probabilities)
+    real, drawn = (np.asarray(points, dtype=np.int64).ravel().tolist() for points in (fresh, written))
+    require(0.0 <= weight <= 1.0, "weight must lie in [0, 1]", weight)
+    require(all(m >= 1 for m in real) and all(k >= 1 for k in drawn), "fresh and written must be at least 1",
+            (fresh, written))  # fmt: skip
+    work = len(values) * (
+        float(first) * max(drawn, default=1) + sum((m + 1.0) * k * k for m, k in zip(real, drawn, strict=True))
+    )
+    require(work <= LARGEST_WORK, "the exact chain is too large: symbols x fresh x written^2", f"{work:.1e}")
+
+    def laws() -> Iterator[tuple[Float, Float]]:
+        shares, law = np.arange(first + 1) / first, binomial_rows(first, values)
+        yield shares, law
+        for m, k in zip(real, drawn, strict=True):
+            synthetic, new = law @ binomial_rows(k, shares), binomial_rows(m, values)
+            mixed = weight * np.arange(m + 1)[:, None] / m + (1.0 - weight) * np.arange(k + 1)[None, :] / k
+            shares = np.clip(mixed, 0.0, 1.0).ravel()
+            law = (new[:, :, None] * synthetic[:, None, :]).reshape(len(values), -1)
+            yield shares, law
+
+    return _expect(values, counts, functional, laws())
 
 
 def _convolve(left: Float, right: Float) -> Float:
@@ -114,16 +167,20 @@ def dirichlet_entropy(probabilities: ArrayLike, sample_size: int, fresh: int) ->
     return float(psi(theta + 1.0) - np.sum(p * psi(theta * p + 1.0)))
 
 
-def fixed_real_expected_sum(probabilities: ArrayLike, first: int, written: ArrayLike, functional: BySymbol) -> Float:
-    """E of the sum over symbols of f(p_t, p_0) when one real sample is pooled with written_t points of the last model.
+def fixed_real_expected_sum(
+    probabilities: ArrayLike, first: int, written: ArrayLike, functional: BySymbol, *, weight: float | None = None
+) -> Float:
+    """E of the sum over symbols of f(p_t, p_0) when one real sample stays beside written_t points of the last model.
 
-    `first` real points; `written` (generations - 1,) is the synthetic points of training sets 2, 3, .. .
+    `first` real points; `written` (generations - 1,) is the synthetic points of training sets 2, 3, .. . `weight` is
+    the weight of the real part in the fit, first / (first + written_t) (pooled) where it is None.
     float64 (generations + 1,). Exact. Holds while first x written^2 x generations stays below 2e9 (ValueError).
 
     Derivation: theory/wright-fisher-mixed.md. Source: derived.
     """
     values, counts = grouped(probabilities)
     sizes = [int(k) for k in np.asarray(written).ravel()]
+    require(weight is None or 0.0 <= weight <= 1.0, "weight must lie in [0, 1]", weight)
     work = (first + 1.0) * sum(float(k) ** 2 for k in sizes) + len(values) * (first + 1.0) * sum(sizes)
     require(work <= LARGEST_WORK, "the exact chain is too large: first x written^2 x generations", f"{work:.1e}")
     start = binomial_rows(first, values)
@@ -134,10 +191,58 @@ def fixed_real_expected_sum(probabilities: ArrayLike, first: int, written: Array
         law = np.ones((first + 1, 1))
         for k in sizes:
             law = np.array([row @ binomial_rows(k, share) for row, share in zip(law, shares, strict=True)])
-            shares = (np.arange(first + 1)[:, None] + np.arange(k + 1)[None, :]) / (first + k)
+            a = first / (first + k) if weight is None else weight
+            mixed = a * np.arange(first + 1)[:, None] / first + (1.0 - a) * np.arange(k + 1)[None, :] / k
+            shares = np.clip(mixed, 0.0, 1.0)
             yield shares.ravel(), (start[:, :, None] * law[None, :, :]).reshape(len(values), -1)
 
     return _expect(values, counts, functional, laws())
+
+
+def fixed_share_expected_sum(
+    probabilities: ArrayLike, first: int, anchor: ArrayLike, written: ArrayLike, functional: BySymbol
+) -> Float:
+    """E of the sum over symbols of f(p_t, p_0) when anchor_t of the `first` real points, drawn anew for each training
+    set, are pooled with written_t points of the last model.
+
+    `anchor` and `written` (generations - 1,) for training sets 2, 3, .. . float64 (generations + 1,). Exact. Holds
+    while first x sample size^2 x generations stays below 2e9 (ValueError).
+
+    Derivation: theory/wright-fisher-mixed.md. Source: derived.
+    """
+    values, counts = grouped(probabilities)
+    real, drawn = (np.asarray(points, dtype=np.int64).ravel().tolist() for points in (anchor, written))
+    require(all(0 <= a <= first for a in real), "anchor must lie between 0 and first", anchor)
+    work = (first + 1.0) * sum((a + k + 1.0) ** 2 for a, k in zip(real, drawn, strict=True))
+    require(work <= LARGEST_WORK, "the exact chain is too large: first x sample size^2 x generations", f"{work:.1e}")
+    start = binomial_rows(first, values)
+
+    def laws() -> Iterator[tuple[Float, Float]]:
+        yield np.arange(first + 1) / first, start
+        law, shares = np.eye(first + 1), np.arange(first + 1) / first  # of training set t's count, given the real one
+        for a, k in zip(real, drawn, strict=True):
+            law = _convolve(law @ binomial_rows(k, shares), _hypergeometric_rows(first, a))
+            shares = np.arange(a + k + 1) / (a + k)
+            yield shares, start @ law
+
+    return _expect(values, counts, functional, laws())
+
+
+def _hypergeometric_rows(total: int, points: int) -> Float:
+    """P(j marked points among `points` drawn without replacement from `total`), i of them marked: float64
+    (total + 1, points + 1), [i, j].
+    """
+    i, j = np.arange(total + 1.0)[:, None], np.arange(points + 1.0)[None, :]
+    unmarked = total - i - (points - j)
+    possible = (j <= i) & (unmarked >= 0)
+    chosen = _log_choose(i, np.minimum(j, i)) + _log_choose(total - i, np.clip(points - j, 0.0, total - i))
+    rows = np.exp(np.where(possible, chosen - _log_choose(total, points), -np.inf))
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+
+
+def _log_choose(n: ArrayLike, k: ArrayLike) -> Float:
+    n, k = np.asarray(n, dtype=np.float64), np.asarray(k, dtype=np.float64)
+    return np.asarray(gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0))
 
 
 def accumulate_support_mean(probabilities: ArrayLike, first: int, generations: int) -> Float:

@@ -6,8 +6,10 @@ from lightcollapse.regimes.accumulate import Accumulate
 from lightcollapse.regimes.accumulate_subsample import AccumulateSubsample
 from lightcollapse.regimes.base import Regime
 from lightcollapse.regimes.fixed_real import FixedReal
-from lightcollapse.regimes.fresh_fraction import FreshFraction
+from lightcollapse.regimes.fresh_fraction import FreshFraction, Trend
+from lightcollapse.regimes.islands import Islands
 from lightcollapse.regimes.replace import Replace
+from lightcollapse.regimes.weighted import Weighted
 from lightcollapse.regimes.window import Window
 
 REGIMES: tuple[type[Regime], ...] = (
@@ -16,7 +18,21 @@ REGIMES: tuple[type[Regime], ...] = (
     AccumulateSubsample,
     FreshFraction,
     FixedReal,
+    Weighted,
     Window,
+    Islands,
 )
 
-__all__ = ["REGIMES", "Accumulate", "AccumulateSubsample", "FixedReal", "FreshFraction", "Regime", "Replace", "Window"]
+__all__ = [
+    "REGIMES",
+    "Accumulate",
+    "AccumulateSubsample",
+    "FixedReal",
+    "FreshFraction",
+    "Islands",
+    "Regime",
+    "Replace",
+    "Trend",
+    "Weighted",
+    "Window",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lightcollapse.errors import CardError
 from lightcollapse.part import Part
 
 
@@ -19,9 +20,24 @@ class Source(Part, frozen=True):
         """What a record keeps about data read from outside, such as the SHA-256 of a file."""
         return {}
 
+    def tilted(self, bias: float) -> Source:
+        """The law that biased real data follows; 0 leaves it as it is. Raises CardError where it has no such law."""
+        raise CardError(f"fresh data cannot be tilted away from a {self.kind} source; set the regime's bias to 0")
+
 
 class SymbolSource(Source, frozen=True):
     """A law over a finite set of symbols."""
+
+    def tilted(self, bias: float) -> SymbolSource:
+        """The law proportional to p^(1 + bias): above 0 frequent symbols gain, at -1 all are alike."""
+        from lightcollapse.sources.symbols import Probabilities
+
+        law = self.probabilities()
+        present = law > 0.0
+        logs = (1.0 + bias) * np.log(law[present])
+        mass = np.zeros(len(law))
+        mass[present] = np.exp(logs - logs.max())
+        return Probabilities(tuple((mass / mass.sum()).tolist()))
 
     def probabilities(self) -> NDArray[np.float64]:
         """Probability of each symbol, float64 (symbols,), summing to 1."""

@@ -19,3 +19,7 @@ class Normal(Source, frozen=True):
     def validate(self) -> None:
         require(math.isfinite(self.mean), "mean must be finite", self.mean)
         require(math.isfinite(self.std) and self.std > 0, "std must be positive and finite", self.std)
+
+    def tilted(self, bias: float) -> Normal:
+        """The law with its density times e^(bias x / std): the mean moves by `bias` standard deviations."""
+        return Normal(self.mean + bias * self.std, self.std)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr, xlogy
+from scipy.special import entr, rel_entr, xlogy
 
 from lightcollapse.families.categorical import tail_symbols
 from lightcollapse.predictions import branching, smoothing, wright_fisher, wright_fisher_mixed
-from lightcollapse.predictions.pairs import pair_diversity
+from lightcollapse.predictions.pairs import Tilt, pair_diversity, tilted_share
+from lightcollapse.regimes import FixedReal, Weighted
 from lightcollapse.scenario import Scenario
-from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_late
+from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_lab, one_late
 
 Functional = Callable[[Float, Float], Float]  # vectorised over (frequencies, source probabilities)
 Bounds = Callable[[Scenario, int], tuple[float, float]]
@@ -24,6 +25,7 @@ _NOTE = {
     "accumulate": "wright-fisher-mixed.md",
     "fresh-fraction": "wright-fisher-mixed.md",
     "fixed-real": "wright-fisher-mixed.md",
+    "weighted": "wright-fisher-mixed.md",
 }
 
 
@@ -32,13 +34,21 @@ def _law(scenario: Scenario) -> Float:
     return np.asarray(source.probabilities(), dtype=np.float64)
 
 
+def _tilted(scenario: Scenario) -> Float | None:
+    """Law of the tilted fresh points, None where there are none."""
+    biases = scenario.schedule()["bias"]
+    bias = float(biases[np.abs(biases).argmax()])
+    source: Any = scenario.source
+    return np.asarray(source.tilted(bias).probabilities(), dtype=np.float64) if bias else None
+
+
 def _smoothing(scenario: Scenario) -> float:
     family: Any = scenario.family
     return float(family.smoothing)
 
 
 def _plain(scenario: Scenario) -> bool:
-    return _smoothing(scenario) == 0.0
+    return _smoothing(scenario) == 0.0 and one_lab(scenario)
 
 
 def _smoothed(scenario: Scenario) -> bool:
@@ -57,13 +67,23 @@ def _accumulate_sum(scenario: Scenario, functional: Functional) -> Float:
 
 
 def _fresh_sum(scenario: Scenario, functional: Functional) -> Float:
-    fresh = scenario.schedule()["fresh"]
-    return wright_fisher_mixed.fresh_expected_sum(_law(scenario), scenario.sample_sizes(), fresh, functional)
+    sizes, fresh = scenario.sample_sizes(), scenario.schedule()["fresh"]
+    return wright_fisher_mixed.fresh_expected_sum(_law(scenario), sizes, fresh, functional, tilted=_tilted(scenario))
 
 
 def _fixed_sum(scenario: Scenario, functional: Functional) -> Float:
-    sizes = scenario.sample_sizes()
-    return wright_fisher_mixed.fixed_real_expected_sum(_law(scenario), int(sizes[0]), sizes[1:], functional)
+    law, rows, regime = _law(scenario), scenario.schedule(), cast(FixedReal, scenario.regime)
+    first, written = int(rows["fresh"][0]), rows["sample"][1:]
+    if regime.share is not None:
+        return wright_fisher_mixed.fixed_share_expected_sum(law, first, rows["anchor"][1:], written, functional)
+    return wright_fisher_mixed.fixed_real_expected_sum(law, first, written, functional, weight=regime.weight)
+
+
+def _weighted_sum(scenario: Scenario, functional: Functional) -> Float:
+    rows, regime = scenario.schedule(), cast(Weighted, scenario.regime)
+    return wright_fisher_mixed.weighted_expected_sum(
+        _law(scenario), int(rows["fresh"][0]), rows["fresh"][1:], rows["sample"][1:], regime.weight, functional
+    )
 
 
 def _kept_support(scenario: Scenario) -> Float:
@@ -71,17 +91,27 @@ def _kept_support(scenario: Scenario) -> Float:
     return wright_fisher_mixed.accumulate_support_mean(_law(scenario), first, scenario.generations)
 
 
+def _fixed_support(scenario: Scenario) -> Float:
+    """What a whole first sample holds is never lost, unless it has no weight."""
+    regime = cast(FixedReal, scenario.regime)
+    if regime.share is None and regime.weight != 0.0:
+        return _kept_support(scenario)
+    return _fixed_sum(scenario, wright_fisher_mixed.presences)
+
+
 _SUMS: dict[str, Callable[[Scenario, Functional], Float]] = {
     "replace": _replace_sum,
     "accumulate": _accumulate_sum,
     "fresh-fraction": _fresh_sum,
     "fixed-real": _fixed_sum,
+    "weighted": _weighted_sum,
 }
 _SUPPORTS: dict[str, Callable[[Scenario], Float]] = {
     "replace": lambda scenario: wright_fisher.support_mean(_law(scenario), scenario.sample_sizes()),
     "accumulate": _kept_support,
     "fresh-fraction": lambda scenario: _fresh_sum(scenario, wright_fisher_mixed.presences),
-    "fixed-real": _kept_support,
+    "fixed-real": _fixed_support,
+    "weighted": lambda scenario: _weighted_sum(scenario, wright_fisher_mixed.presences),
 }
 
 
@@ -153,14 +183,19 @@ def _row(
 
 
 def _heterozygosity(scenario: Scenario) -> Float:
-    law = _law(scenario)
-    return pair_diversity(scenario.schedule()) * (1.0 - float(law @ law))
+    law, tilted = _law(scenario), _tilted(scenario)
+    whole = 1.0 - float(law @ law)
+    if tilted is None or whole <= 0.0:
+        return pair_diversity(scenario.schedule()) * whole
+    tilt = Tilt((1.0 - float(tilted @ tilted)) / whole, (1.0 - float(law @ tilted)) / whole)
+    return pair_diversity(scenario.schedule(), tilt) * whole
 
 
 def _tail(scenario: Scenario) -> Float:
-    """The tail's mass in the source, in every generation."""
-    law = _law(scenario)
-    return np.full(scenario.generations + 1, law[_tail_indices(scenario)].sum())
+    """The tail's mass in the source, in every generation, and in tilted data where a draw descends from it."""
+    law, tilted, tail = _law(scenario), _tilted(scenario), _tail_indices(scenario)
+    kept = np.full(scenario.generations + 1, law[tail].sum())
+    return kept if tilted is None else kept + tilted_share(scenario.schedule()) * (tilted[tail].sum() - kept[0])
 
 
 def _tail_indices(scenario: Scenario) -> NDArray[np.int64]:
@@ -185,6 +220,11 @@ def _entropy_loss(entropies: Callable[[Scenario], Float]) -> Callable[[Scenario]
     return loss
 
 
+def _divergence_terms(share: Float, p: Float) -> Float:
+    """Each symbol's part of KL(M_t || P0); a symbol that the source lacks never appears."""
+    return np.where(p > 0.0, rel_entr(share, np.maximum(p, np.finfo(np.float64).tiny)), 0.0)
+
+
 def _regime_rows(regime: str, ids: dict[str, tuple[str, ...]]) -> list[Theorem]:
     note = _NOTE[regime]
 
@@ -193,6 +233,11 @@ def _regime_rows(regime: str, ids: dict[str, tuple[str, ...]]) -> list[Theorem]:
 
     def distances(scenario: Scenario) -> Float:
         return _SUMS[regime](scenario, wright_fisher_mixed.half_distances)
+
+    def divergences(scenario: Scenario) -> Float:
+        if _tilted(scenario) is None:
+            return _entropy_loss(entropies)(scenario)
+        return _SUMS[regime](scenario, _divergence_terms)
 
     return [
         _row(
@@ -230,9 +275,9 @@ def _regime_rows(regime: str, ids: dict[str, tuple[str, ...]]) -> list[Theorem]:
             ids["kl"],
             (regime,),
             "kl_model_source",
-            "KL(M_t || P0) is the expected loss of entropy",
+            "KL(M_t || P0) is the expected loss of entropy, where no fresh data is tilted",
             note,
-            _entropy_loss(entropies),
+            divergences,
             _to(_log_rarest),
         ),
     ]
@@ -276,7 +321,7 @@ CATEGORICAL: tuple[Theorem, ...] = (
         ("C1.replace.H", "C2.acc.H", "C3.accsub.H", "C4.fresh.H", "F1.fixedreal.H", "C1.sched.H"),
         (),
         "heterozygosity",
-        "heterozygosity falls by the factor h_t that gives the variance of a Gaussian, in every regime",
+        "heterozygosity falls by a factor h_t, of pairs of draws: without tilted data that of a Gaussian's variance",
         "pairs.md",
         _heterozygosity,
         _to(lambda scenario: 1.0),
@@ -287,7 +332,7 @@ CATEGORICAL: tuple[Theorem, ...] = (
         (),
         (),
         "tail_mass",
-        "without smoothing every frequency is a martingale: the tail's expected mass stays while its symbols are lost",
+        "without smoothing or tilt every frequency is a martingale: the tail's expected mass stays, its symbols go",
         "pairs.md",
         _tail,
         _to(lambda scenario: 1.0),
@@ -303,6 +348,7 @@ CATEGORICAL: tuple[Theorem, ...] = (
         "fresh-fraction", {"entropy": ("C18.fresh.ent",), "support": ("C18.fresh.lost",), "distance": (), "kl": ()}
     ),
     *_regime_rows("fixed-real", {"entropy": (), "support": (), "distance": (), "kl": ()}),
+    *_regime_rows("weighted", {"entropy": (), "support": (), "distance": (), "kl": ()}),
     _row(
         "replace-support-branching",
         ("C10.support.branch", "C11.neff"),

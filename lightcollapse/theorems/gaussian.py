@@ -11,9 +11,9 @@ import numpy as np
 from lightcollapse.predictions import gaussian, gaussian_mixed, gaussian_pool
 from lightcollapse.predictions.gaussian_law import LogVarianceLaw
 from lightcollapse.predictions.gaussian_mixed import Moments
-from lightcollapse.predictions.pairs import pair_diversity
+from lightcollapse.predictions.pairs import Tilt, pair_diversity, tilted_share
 from lightcollapse.scenario import Scenario
-from lightcollapse.theorems.row import Float, Kind, Law, Theorem, Values, always, one_late
+from lightcollapse.theorems.row import Float, Kind, Law, Theorem, Values, always, one_lab, one_late
 
 Standard = Callable[[Scenario], Float]  # for the standard normal source
 
@@ -105,14 +105,33 @@ def _of_sizes(function: Callable[..., Float], *arguments: float) -> Standard:
     return standard
 
 
+def _bias(scenario: Scenario) -> float:
+    """How many standard deviations the mean of the fresh points lies off the source's."""
+    biases = scenario.schedule()["bias"]
+    return float(biases[np.abs(biases).argmax()])
+
+
+def _weight(scenario: Scenario) -> float | None:
+    """Weight of the real part in the fits, None where pooled."""
+    weights = scenario.schedule()["weight"][1:]
+    return None if len(weights) == 0 or np.isnan(weights[0]) else float(weights[0])
+
+
 def _fresh(scenario: Scenario, wrong: bool = False) -> Moments:
-    fresh = scenario.schedule()["fresh"]
-    return gaussian_mixed.fresh_moments(scenario.sample_sizes(), fresh, **_options(scenario, wrong))
+    """Moments about the source's mean; nobody reads the last two, which stay about that of the fresh points."""
+    rows, bias = scenario.schedule(), _bias(scenario)
+    moments = gaussian_mixed.fresh_moments(
+        rows["size"], rows["fresh"], weight=_weight(scenario), offset=-bias, **_options(scenario, wrong)
+    )
+    seen = moments.mean_square + 2.0 * bias * _drift(scenario) - bias**2
+    return moments._replace(mean_square=seen)
 
 
 def _fixed(scenario: Scenario, wrong: bool = False) -> Moments:
     sizes = scenario.sample_sizes()
-    return gaussian_mixed.fixed_real_moments(int(sizes[0]), sizes[1:], **_options(scenario, wrong))
+    return gaussian_mixed.fixed_real_moments(
+        int(sizes[0]), sizes[1:], weight=_weight(scenario), **_options(scenario, wrong)
+    )
 
 
 def _of_moments(moments: Callable[..., Moments], read: Callable[[Moments], Float]) -> Standard:
@@ -123,7 +142,19 @@ def _of_moments(moments: Callable[..., Moments], read: Callable[[Moments], Float
 
 
 def _pairs(scenario: Scenario) -> Float:
-    return pair_diversity(scenario.schedule())
+    return pair_diversity(scenario.schedule(), Tilt(1.0, 1.0 + 0.5 * _bias(scenario) ** 2))
+
+
+def _drift(scenario: Scenario) -> Float:
+    """Expected mean: the share of what descends from tilted data, times the tilt."""
+    bias = _bias(scenario)
+    return bias * tilted_share(scenario.schedule()) if bias else _zero(scenario)
+
+
+def _spread(scenario: Scenario) -> Float:
+    """Variance of the mean: that of a draw from a model unknown, less that of a draw from a model known."""
+    bias, drift = _bias(scenario), _drift(scenario)
+    return 1.0 + drift * (bias - drift) - _pairs(scenario)
 
 
 def _zero(scenario: Scenario) -> Float:
@@ -134,7 +165,7 @@ def _drifted(scenario: Scenario) -> Float:
     """A mean that moved by one standard error of the first sample."""
     moved = np.full(scenario.generations + 1, scenario.sample_sizes()[0] ** -0.5)
     moved[0] = 0.0
-    return moved
+    return moved + _drift(scenario)
 
 
 def _ml(scenario: Scenario) -> bool:
@@ -142,9 +173,19 @@ def _ml(scenario: Scenario) -> bool:
     return bool(family.variance == "ml")
 
 
+def _ml_lab(scenario: Scenario) -> bool:
+    return _ml(scenario) and one_lab(scenario)
+
+
 def _varied(scenario: Scenario) -> bool:
     """Whether every sample has a variance: at least 2 points."""
     return bool(scenario.sample_sizes().min() >= 2)
+
+
+def _whole(scenario: Scenario) -> bool:
+    """Whether the first real sample is re-used as a whole, and every sample has a variance."""
+    regime: Any = scenario.regime
+    return regime.share is None and _varied(scenario)
 
 
 def _migrants(scenario: Scenario) -> bool:
@@ -227,30 +268,38 @@ def _accumulate_variance_of_std(scenario: Scenario) -> Float:
 # The sums that fresh data and a fixed real sample have in common.
 
 
-def _mixed_rows(regime: str, moments: Callable[..., Moments], note: str, ids: tuple[str, ...]) -> list[Theorem]:
+def _mixed_rows(
+    regime: str,
+    moments: Callable[..., Moments],
+    note: str,
+    ids: tuple[str, ...],
+    condition: Callable[[Scenario], bool],
+    tame: Callable[[Scenario], bool],
+) -> list[Theorem]:
+    """Exact means under `condition`, approximations under `tame`."""
     return [
         _row(
             "mean",
             ids,
             regime,
             "mean",
-            "the expected mean is the source's in every generation",
+            "the expected mean is the source's, but for the share that descends from tilted data",
             note,
-            _zero,
-            variance=_of_moments(moments, lambda m: m.mean_square),
+            _drift,
+            variance=lambda scenario: moments(scenario).mean_square - _drift(scenario) ** 2,
             near_miss=_drifted,
-            condition=_varied,
+            condition=condition,
         ),
         _row(
             "variance",
             ids,
             regime,
             "variance",
-            "the expected variance is h_t, the chance that two points do not descend from one real point",
+            "the expected variance is h_t, which falls where two points descend from one real point",
             note,
             _of_moments(moments, lambda m: m.variance),
             variance=_of_moments(moments, lambda m: np.maximum(m.variance_square - m.variance**2, 0.0)),
-            condition=_varied,
+            condition=condition,
             near_miss=lambda scenario: moments(scenario, True).variance,
         ),
         _row(
@@ -262,7 +311,7 @@ def _mixed_rows(regime: str, moments: Callable[..., Moments], note: str, ids: tu
             note,
             _of_moments(moments, gaussian_mixed.matched_std_mean),
             kind="approximation",
-            condition=_migrants if regime == "fresh-fraction" else _varied,
+            condition=tame,
             error=0.01,
         ),
         _row(
@@ -274,7 +323,7 @@ def _mixed_rows(regime: str, moments: Callable[..., Moments], note: str, ids: tu
             note,
             _of_moments(moments, gaussian_mixed.matched_log_variance_mean),
             kind="approximation",
-            condition=_migrants if regime == "fresh-fraction" else _varied,
+            condition=tame,
         ),
         _row(
             "w2",
@@ -285,7 +334,7 @@ def _mixed_rows(regime: str, moments: Callable[..., Moments], note: str, ids: tu
             note,
             _of_moments(moments, gaussian_mixed.matched_w2_squared_mean),
             kind="approximation",
-            condition=_migrants if regime == "fresh-fraction" else _varied,
+            condition=tame,
         ),
         _row(
             "kl-model-source",
@@ -296,7 +345,7 @@ def _mixed_rows(regime: str, moments: Callable[..., Moments], note: str, ids: tu
             note,
             _of_moments(moments, gaussian_mixed.matched_kl_model_source_mean),
             kind="approximation",
-            condition=_migrants if regime == "fresh-fraction" else _varied,
+            condition=tame,
         ),
     ]
 
@@ -475,8 +524,9 @@ GAUSSIAN: tuple[Theorem, ...] = (
         condition=_varied,
         near_miss=_wrong_estimator(gaussian_pool.accumulate_subsample_variance_mean),
     ),
-    *_mixed_rows("fresh-fraction", _fresh, "fresh-data.md", ("G10.fresh.var", "G10.fresh.mom")),
-    *_mixed_rows("fixed-real", _fixed, "fixed-real.md", ("F1.fixedreal.var",)),
+    *_mixed_rows("fresh-fraction", _fresh, "fresh-data.md", ("G10.fresh.var", "G10.fresh.mom"), _varied, _migrants),
+    *_mixed_rows("fixed-real", _fixed, "fixed-real.md", ("F1.fixedreal.var",), _whole, _whole),
+    *_mixed_rows("weighted", _fresh, "weighted.md", ("W1.weighted.var",), _varied, _migrants),
     Theorem(
         name="gaussian-pairs-mean",
         ids=("G6.meanvar",),
@@ -484,13 +534,13 @@ GAUSSIAN: tuple[Theorem, ...] = (
         regimes=(),
         metric="mean",
         kind="exact mean",
-        statement="the expected mean is the source's, and its variance 1 - h_t, in every regime",
+        statement="the expected mean is the source's, and its variance 1 - h_t, where no fresh data is tilted",
         note="pairs.md",
         source="derived for this package",
-        values=_scaled("mean", _zero),
+        values=_scaled("mean", _drift),
         near_miss=_scaled("mean", _drifted),
-        condition=_ml,
-        variance=_scaled_variance("mean", lambda scenario: 1.0 - _pairs(scenario)),
+        condition=_ml_lab,
+        variance=_scaled_variance("mean", _spread),
     ),
     Theorem(
         name="gaussian-pairs-variance",
@@ -504,7 +554,7 @@ GAUSSIAN: tuple[Theorem, ...] = (
         source="Kingman 1982 for the coalescent; derived for this package",
         values=_scaled("variance", _pairs),
         near_miss=one_late(_scaled("variance", _pairs)),
-        condition=_ml,
+        condition=_ml_lab,
         variance=lambda scenario, seed: np.full(scenario.generations + 1, np.inf),
     ),
 )

@@ -22,6 +22,11 @@ def always(scenario: Scenario) -> bool:
     return True
 
 
+def one_lab(scenario: Scenario) -> bool:
+    """Whether a single model is fitted in each generation, and not several that train on one another."""
+    return bool(scenario.schedule()["labs"].max() <= 1)
+
+
 @dataclass(frozen=True)
 class Theorem:
     """One prediction about one metric of the cards it applies to.
