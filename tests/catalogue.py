@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from catalogue_discrete import DISCRETE
 from catalogue_params import (
     Float,
     Params,
@@ -424,4 +425,5 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     "Z4.multigen": branching_missing,
     "Z4.multigen.mc": branching_missing,
     "Z5.heaps.neff": heaps_effective,
+    **DISCRETE,
 }

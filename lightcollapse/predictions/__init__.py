@@ -10,6 +10,7 @@
     wright_fisher_mixed  the same with fresh data, one real sample for ever, or a growing pool
     branching       rare symbols: loss, survival, the effective sample size
     smoothing       categorical laws with add-k smoothing
+    islands         labs side by side that train on one another's points
 
 Generation 0 is the source and model t is fitted on training set t, so results run over generations 0..T and entry 0
 is the source's own value. Logarithms are natural.
