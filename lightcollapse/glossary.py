@@ -72,6 +72,49 @@ METRICS: dict[str, Term] = {
         "1/2 sum |p_t - p_0|",
         "Total variation distance of model t from the source, in [0, 1].",
     ),
+    "edge_case_failure": Term(
+        "edge-case failure",
+        "P_0(p_t < p_0 / 10 | rarest 5 %)",
+        "Share of the source's edge cases, its rarest 5 %, to which model t gives less than a tenth of the source's "
+        "probability, in [0, 1]. For text: of the symbols inside rare words of the held-out text, against model 0.",
+    ),
+    "rare_retention": Term(
+        "rare retention",
+        "#{rare symbols with p_t > 0} / #{rare symbols}",
+        "Share of the source's rare symbols (of text: rare words) that are still produced, in [0, 1].",
+    ),
+    "calibration": Term(
+        "calibration",
+        "P_0(smallest set with 90 % of M_t)",
+        "Share of real data inside the smallest set that holds 90 % of the model's mass: 0.9 for a calibrated model, "
+        "less for an overconfident one.",
+    ),
+    "sharpness": Term(
+        "sharpness",
+        "size of the smallest set with 90 % of M_t",
+        "Size of the smallest set that holds 90 % of the model's mass: width of an interval, or symbols.",
+    ),
+    "within": Term("within labs", "H_w", "Diversity of two draws from one lab's model, the mean over labs."),
+    "between": Term("between labs", "H_b", "Diversity of a draw from one lab's model and one from another's."),
+    "total": Term("whole ecosystem", "H_T", "Diversity of two draws from the pool of all labs' models."),
+    "fst": Term("F_ST", "1 - H_w / H_b", "Share of the ecosystem's diversity that lies between labs, in [0, 1]."),
+    "samples_drawn": Term(
+        "samples drawn",
+        "",
+        "Points that model t wrote for the next training set, those that curation dropped among them.",
+    ),
+    "evaluations": Term(
+        "evaluations", "", "Densities, scores or tests that curation asked for while model t wrote, one a point."
+    ),
+    "mean_score": Term("mean score", "", "Mean score of what model t wrote, before the selection."),
+    "accuracy": Term("accuracy", "", "Share of right answers in what model t wrote, before any is removed."),
+    "pass_rate": Term("pass rate", "", "Share of what model t wrote that passes the verifier."),
+    "closeness": Term(
+        "closeness",
+        "",
+        "How much closer what model t wrote lies to earlier generations than to real data, nats or a share.",
+    ),
+    "suspected": Term("suspected", "", "Share of what model t wrote that the detector suspects."),
     "perplexity": Term(
         "perplexity",
         "exp(-mean log-likelihood)",

@@ -6,7 +6,7 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lightcollapse.errors import CardError, require
 from lightcollapse.families import Block, Family
+from lightcollapse.measured import Measured
 from lightcollapse.record import NEVER, Record
 from lightcollapse.scenario import Scenario
 
@@ -93,9 +94,7 @@ def run(
 def _join(card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, done: dict[int, Block]) -> Record:
     """One record from the blocks that were done, in the order of the replicates."""
     starts = sorted(done)
-    metrics = {
-        name: np.concatenate([done[start].metrics[name] for start in starts]) for name in done[starts[0]].metrics
-    }
+    metrics = Measured.joined([done[start].metrics for start in starts])
     return Record(
         scenario=card,
         seed=seed,
@@ -107,7 +106,7 @@ def _join(card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, don
     )
 
 
-def _absorbed(family: Family, metrics: dict[str, NDArray[np.float64]]) -> NDArray[np.int64]:
+def _absorbed(family: Family, metrics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.int64]:
     """First generation at which each chain reached the family's absorbing value, int64 (replicates,)."""
     name, value = family.absorbed_at
     reached = metrics[name] == value

@@ -7,6 +7,7 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Record:
     scenario: Scenario
     seed: int
     replicates: NDArray[np.uint64]
-    metrics: dict[str, NDArray[np.float64]]
+    metrics: Mapping[str, NDArray[np.float64]]
     absorbed: NDArray[np.int64]
     excerpts: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -97,6 +97,10 @@ def gaussian_measures(mean: float, variance: float, source_mean: float, source_s
         return float(quad(term, low, high, limit=400, epsabs=1e-12)[0])
 
     transport = quad(lambda u: (model.ppf(u) - source.ppf(u)) ** 2, 0, 1, limit=400)[0]
+    grid = np.linspace(source_mean - 12 * source_std, source_mean + 12 * source_std, 400_001)
+    cases = source.pdf(grid) * (np.abs(grid - source_mean) > source_std * norm.ppf(0.975))
+    failed = model.logpdf(grid) < source.logpdf(grid) + math.log(0.1)
+    low, high = model.interval(0.9)
     return {
         "mean": mean,
         "variance": variance,
@@ -105,6 +109,9 @@ def gaussian_measures(mean: float, variance: float, source_mean: float, source_s
         "w2_squared": float(transport),
         "kl_model_source": divergence(model, source),
         "kl_source_model": divergence(source, model),
+        "edge_case_failure": float(cases[failed].sum() / cases.sum()),
+        "calibration": float(source.cdf(high) - source.cdf(low)),
+        "sharpness": float(high - low),
     }
 
 
@@ -118,6 +125,14 @@ def categorical_measures(model: np.ndarray, law: np.ndarray, share: float) -> di
         if sum(law[i] for i in [*tail, symbol]) > share * (1 + 1e-12):
             break
         tail.append(symbol)
+    cases = [i for i in tail if law[i] > 0]
+    mass = sum(law[i] for i in cases)
+    ranked = sorted((i for i in range(len(model)) if model[i] > 0), key=lambda i: -model[i])
+    size = 1 + sum(sum(model[i] for i in ranked[:k]) < 0.9 * (1 - 1e-12) for k in range(1, len(ranked) + 1))
+    edge = model[ranked[size - 1]]
+    ties = [i for i in ranked if model[i] == edge]
+    inside = [i for i in ranked if model[i] > edge]
+    share_of_ties = (size - len(inside)) / len(ties)
     with np.errstate(divide="ignore"):
         return {
             "heterozygosity": 1.0 - sum(p * p for p in model),
@@ -127,4 +142,8 @@ def categorical_measures(model: np.ndarray, law: np.ndarray, share: float) -> di
             "total_variation": 0.5 * sum(abs(p - q) for p, q in zip(model, law, strict=True)),
             "kl_model_source": float(entropy(model, law)),
             "kl_source_model": float(entropy(law, model)),
+            "edge_case_failure": sum(law[i] for i in cases if model[i] < 0.1 * law[i]) / mass if cases else 0.0,
+            "rare_retention": sum(model[i] > 0 for i in cases) / len(cases) if cases else 1.0,
+            "calibration": sum(law[i] for i in inside) + share_of_ties * sum(law[i] for i in ties),
+            "sharpness": float(size),
         }

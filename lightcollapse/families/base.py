@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -31,7 +32,7 @@ class Block:
         excerpts: a few words that each generation of the first replicate wrote, source first; empty where none.
     """
 
-    metrics: dict[str, NDArray[np.float64]]
+    metrics: Mapping[str, NDArray[np.float64]]
     excerpts: tuple[str, ...] = ()
 
 

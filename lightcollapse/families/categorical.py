@@ -47,6 +47,10 @@ class Categorical(Family, frozen=True):
         "total_variation",
         "kl_model_source",
         "kl_source_model",
+        "edge_case_failure",
+        "rare_retention",
+        "calibration",
+        "sharpness",
     )
     abilities: ClassVar[frozenset[str]] = frozenset(
         {

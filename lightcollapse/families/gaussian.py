@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +15,9 @@ from scipy.special import ndtr, ndtri
 from lightcollapse.curation import Curation
 from lightcollapse.errors import require
 from lightcollapse.families.base import (
+    EDGE_FAILURE,
+    EDGE_SHARE,
+    INTERVAL,
     Block,
     Family,
     Simulation,
@@ -25,6 +30,7 @@ from lightcollapse.families.base import (
 )
 from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
 from lightcollapse.kernels.draws import Draws
+from lightcollapse.measured import Measured
 from lightcollapse.schedule import Schedule
 from lightcollapse.sources import Normal
 
@@ -48,6 +54,9 @@ class Gaussian(Family, frozen=True):
         "w2_squared",
         "kl_model_source",
         "kl_source_model",
+        "edge_case_failure",
+        "calibration",
+        "sharpness",
     )
     abilities: ClassVar[frozenset[str]] = frozenset(
         {
@@ -139,7 +148,7 @@ class GaussianEstimator(DensityEstimator):
         return _model(mean, squares / divisor)
 
     def measure(self, model: GaussianModel, draws: Draws) -> dict[str, Float]:
-        return measures(model.mean, model.variance, model.log_variance, self.source)
+        return dict(measures(model.mean, model.variance, model.log_variance, self.source))
 
     def measure_source(self, draws: Draws) -> dict[str, Float]:
         return self.measure(self._source_model(draws.lanes), draws)
@@ -224,29 +233,99 @@ class GaussianSimulation:
         return Block(measures(out[0], out[1], out[2], self.source))
 
 
-def measures(
-    mean: NDArray[np.float64], variance: NDArray[np.float64], log_variance: NDArray[np.float64], source: Normal
-) -> dict[str, NDArray[np.float64]]:
+def measures(mean: Float, variance: Float, log_variance: Float, source: Normal) -> Measured:
     """All metrics of a Gaussian from its moments; each array float64 (replicates, generations + 1).
 
     A collapsed model has infinite divergences, never NaN.
     """
-    std = np.exp(0.5 * log_variance)
-    log_ratio = log_variance - 2.0 * np.log(source.std)
-    shift = ((mean - source.mean) / source.std) ** 2
+    moments = {"mean": mean, "variance": variance, "log_variance": log_variance}
+    later = {name: partial(function, source=source) for name, function in _LATER.items()}
+    return Measured(moments, later, Gaussian.metrics)
+
+
+def _shift(known: Mapping[str, Float], source: Normal) -> Float:
+    return (known["mean"] - source.mean) / source.std
+
+
+def _log_ratio(known: Mapping[str, Float], source: Normal) -> Float:
+    return known["log_variance"] - 2.0 * math.log(source.std)
+
+
+def _std(known: Mapping[str, Float], source: Normal) -> Float:
+    return np.exp(0.5 * known["log_variance"])
+
+
+def _w2_squared(known: Mapping[str, Float], source: Normal) -> Float:
+    return (known["mean"] - source.mean) ** 2 + (known["std"] - source.std) ** 2
+
+
+def _kl_model_source(known: Mapping[str, Float], source: Normal) -> Float:
+    log_ratio = _log_ratio(known, source)
     with np.errstate(over="ignore"):
-        growth = np.expm1(log_ratio)
+        return np.asarray(0.5 * (np.expm1(log_ratio) - log_ratio + _shift(known, source) ** 2))
+
+
+def _kl_source_model(known: Mapping[str, Float], source: Normal) -> Float:
+    log_ratio = _log_ratio(known, source)
+    with np.errstate(over="ignore"):
         inverse = np.exp(-log_ratio)
         collapsed = np.isposinf(inverse)
-        reverse = 0.5 * (
-            inverse + shift * np.where(collapsed, 0.0, inverse) - 1.0 + np.where(collapsed, 0.0, log_ratio)
-        )
-    return {
-        "mean": mean,
-        "variance": variance,
-        "std": std,
-        "log_variance": log_variance,
-        "w2_squared": (mean - source.mean) ** 2 + (std - source.std) ** 2,
-        "kl_model_source": 0.5 * (growth - log_ratio + shift),
-        "kl_source_model": reverse,
-    }
+        distance = _shift(known, source) ** 2 * np.where(collapsed, 0.0, inverse)
+        return np.asarray(0.5 * (inverse + distance - 1.0 + np.where(collapsed, 0.0, log_ratio)))
+
+
+def _edge_case_failure(known: Mapping[str, Float], source: Normal) -> Float:
+    return edge_case_failure(_shift(known, source), _log_ratio(known, source))
+
+
+def _calibration(known: Mapping[str, Float], source: Normal) -> Float:
+    shift, half = _shift(known, source), 0.5 * known["sharpness"] / source.std
+    return np.asarray(ndtr(shift + half) - ndtr(shift - half))
+
+
+def _sharpness(known: Mapping[str, Float], source: Normal) -> Float:
+    return 2.0 * float(ndtri(0.5 + 0.5 * INTERVAL)) * known["std"]
+
+
+_LATER: dict[str, Callable[..., Float]] = {
+    "std": _std,
+    "w2_squared": _w2_squared,
+    "kl_model_source": _kl_model_source,
+    "kl_source_model": _kl_source_model,
+    "edge_case_failure": _edge_case_failure,
+    "calibration": _calibration,
+    "sharpness": _sharpness,
+}
+_TAIL = -float(ndtri(0.5 * EDGE_SHARE))  # stds beyond which a source's edge cases lie
+
+
+def edge_case_failure(shift: Float, log_ratio: Float) -> Float:
+    """Share of the source's edge cases, its rarest 5 %, to which a normal model gives less than a tenth of the source's
+    density. `shift` is the distance of the means in stds of the source, `log_ratio` the log ratio of the variances.
+
+    The log ratio of the densities is a quadratic in x; what lies below log 0.1 is outside its roots, or between them.
+    """
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        inverse = np.exp(-log_ratio)
+        square = 0.5 * (1.0 - inverse)
+        linear = shift * inverse
+        constant = -0.5 * log_ratio - 0.5 * shift * linear - math.log(EDGE_FAILURE)
+        # roots of square z^2 + linear z + constant, the larger in size first, free of cancellation
+        discriminant = linear * linear - 4.0 * square * constant
+        larger = -0.5 * (linear + np.copysign(np.sqrt(np.maximum(discriminant, 0.0)), linear))
+        first = larger / square
+        second = np.where(larger == 0.0, 0.0, constant / larger)
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        between = (_edge_mass(high) - _edge_mass(low)) / EDGE_SHARE
+        line = _edge_mass(-constant / linear) / EDGE_SHARE  # equal variances
+        narrower = np.where(discriminant <= 0.0, 1.0, 1.0 - between)
+        wider = np.where(discriminant <= 0.0, 0.0, between)
+        failed = np.where(square < 0.0, narrower, wider)
+        equal = np.where(linear > 0.0, line, 1.0 - line)
+        failed = np.where(square == 0.0, np.where(linear == 0.0, 0.0, equal), failed)
+    return np.where(np.isinf(inverse) | np.isnan(failed), 1.0, np.clip(failed, 0.0, 1.0))
+
+
+def _edge_mass(z: Float) -> Float:
+    """Mass of a standard normal law's edge cases below z."""
+    return np.asarray(ndtr(np.minimum(z, -_TAIL)) + ndtr(-_TAIL) - ndtr(-np.maximum(z, _TAIL)))

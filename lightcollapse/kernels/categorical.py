@@ -11,6 +11,8 @@ from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hype
 from lightcollapse.schedule import ALL
 
 _LANE_SHIFT = np.uint64(8)
+_FAILURE = 0.1  # an edge case fails where the model gives less than this share of the source's probability
+_INTERVAL = 0.9  # mass of the smallest set by which calibration and sharpness are measured
 _SOURCE = np.int64(0)  # generation 0, typed: a literal in a call would compile the callee once more
 
 
@@ -94,9 +96,72 @@ def _log_ratio(p, s):
 
 
 @kernel
+def _threshold(values, size, wanted):
+    """The least of the largest of values[:size] that together come to `wanted`: a weighted quickselect,
+    which takes time in proportion to `size`. It reorders the values. Draws nothing.
+    """
+    low, high = 0, size
+    held = 0.0
+    while high - low > 1:
+        a, b, c = values[low], values[(low + high) >> 1], values[high - 1]
+        pivot = max(min(a, b), min(max(a, b), c))
+        above, at, below = low, low, high  # values above the pivot, equal to it, not seen yet, below it
+        mass = 0.0
+        while at < below:
+            value = values[at]
+            if value > pivot:
+                values[at] = values[above]
+                values[above] = value
+                mass += value
+                above += 1
+                at += 1
+            elif value < pivot:
+                below -= 1
+                values[at] = values[below]
+                values[below] = value
+            else:
+                at += 1
+        if held + mass >= wanted:
+            high = above
+        elif held + mass + pivot * (below - above) >= wanted or below == high:
+            return pivot
+        else:
+            held += mass + pivot * (below - above)
+            low = below
+    return values[low]
+
+
+@kernel
+def _likeliest(probabilities, source, support, wanted):
+    """Source's mass and number of symbols of the smallest set of symbols that holds `wanted` of the model's mass; of
+    symbols at its edge that are equally likely, the mean. Draws nothing.
+    """
+    values = np.empty(support)
+    size = 0
+    for symbol in range(len(source)):
+        if probabilities[symbol] > 0.0:
+            values[size] = probabilities[symbol]
+            size += 1
+    edge = _threshold(values, size, wanted)
+    held, mass, inside, ties, tied = 0.0, 0.0, 0, 0, 0.0
+    for symbol in range(len(source)):
+        p = probabilities[symbol]
+        if p > edge:
+            held += p
+            mass += source[symbol]
+            inside += 1
+        elif p == edge:
+            ties += 1
+            tied += source[symbol]
+    needed = min(ties, max(0, math.ceil((wanted - held) / edge)))
+    return mass + tied * needed / ties, float(inside + needed)
+
+
+@kernel
 def measure(probabilities, source, order, rare, out, t):
-    """Fill out[:, t] with heterozygosity, entropy, support, tail mass, total variation, KL(model || source) and
-    KL(source || model), in nats; `order` lists the symbols, the `rare` rarest of the source first. Draws nothing.
+    """Fill out[:, t] with heterozygosity, entropy, support, tail mass, total variation, KL(model || source),
+    KL(source || model), in nats, the failures among edge cases, the rare symbols retained, calibration and sharpness;
+    `order` lists the symbols, the `rare` rarest of the source first. Draws nothing.
     """
     squares = 0.0
     entropy = 0.0
@@ -116,8 +181,17 @@ def measure(probabilities, source, order, rare, out, t):
         if s > 0.0:
             reverse += s * _log_ratio(s, p) if p > 0.0 else np.inf
     tail_mass = 0.0
+    cases, failed, known, retained = 0.0, 0.0, 0, 0
     for i in range(rare):
-        tail_mass += probabilities[order[i]]
+        p = probabilities[order[i]]
+        s = source[order[i]]
+        tail_mass += p
+        if s > 0.0:
+            known += 1
+            retained += 1 if p > 0.0 else 0
+            cases += s
+            failed += s if p < _FAILURE * s else 0.0
+    calibration, sharpness = _likeliest(probabilities, source, support, _INTERVAL * (1.0 - 1e-12))
     out[0, t] = 1.0 - squares if support > 1 else 0.0
     out[1, t] = entropy
     out[2, t] = support
@@ -125,11 +199,15 @@ def measure(probabilities, source, order, rare, out, t):
     out[4, t] = 0.5 * distance
     out[5, t] = forward
     out[6, t] = reverse
+    out[7, t] = failed / cases if known > 0 else 0.0
+    out[8, t] = retained / known if known > 0 else 1.0
+    out[9, t] = calibration
+    out[10, t] = sharpness
 
 
 @kernel
 def measure_lanes(models, source, order, rare, out):
-    """`measure` of each lane's law, models float64 (lanes, symbols), into out float64 (7, lanes). Draws nothing."""
+    """`measure` of each lane's law, models float64 (lanes, symbols), into out float64 (11, lanes). Draws nothing."""
     for lane in range(len(models)):
         measure(models[lane], source, order, rare, out, lane)
 
@@ -164,7 +242,7 @@ def recursion(schedule, weights, smoothing, points, source, order, rare, replica
         source: float64 (symbols,), the law of real data.
         order, rare: int64 (symbols,) and int64, see `measure`.
         replicate, k0, k1: uint64.
-        out: float64 (7, generations + 1), filled by `measure`.
+        out: float64 (11, generations + 1), filled by `measure`.
     """
     generations = len(schedule)
     symbols = len(source)
