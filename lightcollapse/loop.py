@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import secrets
@@ -13,13 +14,14 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.errors import CardError, require
+from lightcollapse.errors import CardError, LimitError, require
 from lightcollapse.families import Block, Family
 from lightcollapse.measured import Measured
 from lightcollapse.record import NEVER, Record
 from lightcollapse.scenario import Scenario
 
 _LARGEST_REPLICATE = 2**32
+_COPIES = 2  # of every number of a record, while blocks are joined
 
 
 class Interrupted(KeyboardInterrupt):
@@ -41,6 +43,7 @@ def run(
     replicates: int | Iterable[int] = 100,
     progress: Callable[[int, int], None] | None = None,
     jobs: int | None = None,
+    max_memory: float | None = None,
 ) -> Record:
     """Simulate a card.
 
@@ -50,12 +53,14 @@ def run(
         replicates: how many independent chains, or which (a range, or numbers below 2^32).
         progress: called with (replicates done, replicates in all) after each block.
         jobs: threads; None takes every core. The numbers do not depend on it.
+        max_memory: bytes that the run may take; None: what the machine has.
 
     Returns:
         The record. Replicate r has the same bits whichever others run beside it.
 
     Raises:
         CardError: an argument breaks a rule. DataError: the corpus cannot be read.
+        LimitError: the run would take more memory than it may; nothing was allocated yet.
         Interrupted: Ctrl-C; what was done is on the exception.
     """
     seed = _seed(seed)
@@ -67,6 +72,7 @@ def run(
     simulation = card.family.prepare(card.source, card.schedule(), seed, card.curation)
     size = max(1, min(simulation.block_size, -(-len(numbers) // threads)))
     starts = range(0, len(numbers), size)
+    _refuse_too_large(card, len(numbers), simulation.memory * min(threads, len(starts)), max_memory)
     if progress is not None:
         progress(0, len(numbers))
     done: dict[int, Block] = {}
@@ -89,6 +95,30 @@ def run(
             done |= {futures[f]: f.result() for f in futures if f.done() and not f.cancelled() and not f.exception()}
             raise Interrupted(_join(card, seed, numbers, size, done) if done else None, len(numbers)) from None
     return _join(card, seed, numbers, size, done)
+
+
+def _refuse_too_large(card: Scenario, replicates: int, working: int, most: float | None) -> None:
+    """Raise LimitError where record and blocks would not fit into memory."""
+    require(most is None or most > 0, "max_memory must be positive", most)
+    has = most if most is not None else _memory()
+    needed = _COPIES * 8 * replicates * (card.generations + 1) * len(card.metrics) + working
+    if needed > has:
+        raise LimitError(
+            f"{replicates:,} replicates of {card.generations:,} generations take about {_size(needed)}, and "
+            f"{'this machine has' if most is None else 'max_memory is'} {_size(has)}; "
+            "ask for fewer replicates, generations or points"
+        )
+
+
+def _size(size: float) -> str:
+    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"
+
+
+def _memory() -> float:
+    """Bytes of memory that this machine has; infinite where it does not say."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _join(card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, done: dict[int, Block]) -> Record:

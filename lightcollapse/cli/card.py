@@ -33,6 +33,7 @@ class Overrides:
     sample_size: str | None = None
     generations: int | None = None
     corpus: str | None = None
+    curation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.argument("card", metavar="[PRESET|CARD.toml|CARD.json]", default=DEFAULT, shell_complete=_complete),
             click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=_SET_HELP),
             click.option("--regime", metavar="NAME[:VALUE]", help="Regime, such as replace or fresh-fraction:0.05."),
+            click.option("--curation", multiple=True, metavar="NAME[:VALUE..]", help=_CURATION_HELP),
             click.option("--sample-size", metavar="SIZE", help=_SIZE_HELP),
             click.option("--generations", type=int, metavar="T", help="How many models are fitted, one after another."),
             click.option("--corpus", metavar="FILE", help="Your own text (.txt, .jsonl; .gz, .xz) as the source."),
@@ -62,6 +64,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _SET_HELP = "Change one field, such as family.order=3 (repeatable; the value is read as TOML)."
+_CURATION_HELP = "Curate what models write, such as decoding:0.8 or detector:0.9:0.05 (repeatable, in order)."
 _SIZE_HELP = "Points a generation: 100, a list 100,200,400, or growth:start:rate such as linear:100:10."
 
 
@@ -92,7 +95,9 @@ def load(given: str, overrides: Overrides = Overrides()) -> Card:
     name, data = _read(given)
     _override(data, overrides)
     run = _run_table(data.pop("run", {}))
-    title = "" if overrides.regime or overrides.settings else run.get("title", "")  # it may not be true any more
+    title = (
+        "" if overrides.regime or overrides.settings or overrides.curation else run.get("title", "")
+    )  # it may not be true any more
     return Card(name, title, run.get("replicates", 100), Scenario.from_dict(data))
 
 
@@ -146,6 +151,8 @@ def _json_table(text: str, path: Path) -> dict[str, Any]:
 def _override(data: dict[str, Any], overrides: Overrides) -> None:
     if overrides.regime is not None:
         data["regime"] = _regime(overrides.regime)
+    if overrides.curation:
+        data["curation"] = [_step(step) for step in overrides.curation]
     if overrides.generations is not None:
         data["generations"] = overrides.generations
     if overrides.sample_size is not None:
@@ -208,11 +215,24 @@ def _regime(text: str) -> dict[str, Any]:
     """`fresh-fraction:0.05`: a name, and the values of its fields in order."""
     from lightcollapse.regimes import REGIMES
 
+    return _by_fields("regime", REGIMES, text)
+
+
+def _step(text: str) -> dict[str, Any]:
+    """`decoding:0.8`: the same for a step of the curation."""
+    from lightcollapse.curation import CURATIONS
+
+    return _by_fields("curation", CURATIONS, text)
+
+
+def _by_fields(axis: str, parts: Sequence[Any], text: str) -> dict[str, Any]:
+    """A part from its name and the values of its fields, in order."""
     kind, *values = text.split(":")
-    fields: Sequence[str] = next((regime.__struct_fields__ for regime in REGIMES if regime.kind == kind), ())
-    if values and any(regime.kind == kind for regime in REGIMES) and len(values) > len(fields):
+    part = next((part for part in parts if part.kind == kind), None)
+    fields: Sequence[str] = part.__struct_fields__ if part else ()
+    if part and len(values) > len(fields):
         takes = f"takes {', '.join(fields)}" if fields else "takes no value"
-        raise CardError(f"regime {kind} {takes}, got {text!r}")
+        raise CardError(f"{axis} {kind} {takes}, got {text!r}")
     return {"kind": kind} | {name: _value(value) for name, value in zip(fields, values, strict=False)}
 
 
@@ -252,9 +272,9 @@ def _run_table(data: Any) -> Mapping[str, Any]:
 
 def describe(scenario: Scenario) -> str:
     """The card in a sentence: family on source, regime, sizes."""
-    parts = [_brief(part) for part in (scenario.family, scenario.source, scenario.regime)]
+    family, source, *others = map(_brief, (scenario.family, scenario.source, scenario.regime, *scenario.curation))
     size = scenario.to_dict().get("sample_size", "all of the training part")
-    return f"{parts[0]} on {parts[1]}, {parts[2]}, sample size {_size(size)}, {scenario.generations} generations"
+    return f"{family} on {source}, {', '.join(others)}, sample size {_size(size)}, {scenario.generations} generations"
 
 
 def _brief(part: Any) -> str:

@@ -29,6 +29,7 @@ def command(
     card: str,
     settings: tuple[str, ...],
     regime: str | None,
+    curation: tuple[str, ...],
     sample_size: str | None,
     generations: int | None,
     corpus: str | None,
@@ -40,10 +41,10 @@ def command(
     from lightcollapse.cli.folder import recipe
     from lightcollapse.theorems import predict
 
-    chosen = cards.load(card, cards.Overrides(settings, regime, sample_size, generations, corpus))
+    chosen = cards.load(card, cards.Overrides(settings, regime, sample_size, generations, corpus, curation))
     shown = view.headlines(chosen.scenario, metrics)
     predictions = predict(chosen.scenario, seed)
-    rows = view.prediction_rows(predictions, chosen.scenario.family.metrics)
+    rows = view.prediction_rows(predictions, chosen.scenario.metrics)
     if as_json:
         write(envelope("predict", rows, recipe(chosen, seed, None)))
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -17,15 +16,13 @@ from lightcollapse.cli import view
 from lightcollapse.cli.failure import INTERRUPTED, talk
 from lightcollapse.cli.output import envelope, write
 from lightcollapse.cli.progress import Progress
-from lightcollapse.errors import LightcollapseError, LimitError
+from lightcollapse.errors import CardError, LightcollapseError
 
 if TYPE_CHECKING:
     from lightcollapse.cli.folder import Folder
     from lightcollapse.compare import Comparison
     from lightcollapse.record import Record
-    from lightcollapse.scenario import Scenario
 
-_COPIES = 3  # of every number of a record, while blocks are joined and compared
 _EPILOG = """\b
 Examples:
   lightcollapse run
@@ -35,6 +32,7 @@ Examples:
   lightcollapse run accumulate --sample-size linear:50:10 --generations 8
   lightcollapse run text --set family.order=3 --replicates 2
   lightcollapse run gaussian --set family.variance=unbiased --json --no-figure
+  lightcollapse run zipf --curation decoding:0.8 --curation noise:0.01
 
 \b
   lightcollapse presets gaussian > mine.toml
@@ -49,6 +47,7 @@ Examples:
 @click.option("--replicates", type=int, metavar="R", help="Independent chains.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
 @click.option("--jobs", type=int, metavar="N", help="Threads; the numbers do not depend on it.  [default: all cores]")
+@click.option("--max-memory", metavar="SIZE", help="Refuse to take more, such as 4G or 500M.  [default: what there is]")
 @click.option("-o", "--output", metavar="DIR", help="Folder for the record and the figure.")
 @click.option("--no-figure", is_flag=True, help="Save no figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
@@ -58,6 +57,7 @@ def command(
     card: str,
     settings: tuple[str, ...],
     regime: str | None,
+    curation: tuple[str, ...],
     sample_size: str | None,
     generations: int | None,
     corpus: str | None,
@@ -65,6 +65,7 @@ def command(
     replicates: int | None,
     metrics: tuple[str, ...],
     jobs: int | None,
+    max_memory: str | None,
     output: str | None,
     no_figure: bool,
     as_json: bool,
@@ -74,8 +75,8 @@ def command(
 
     The card is a preset (`lightcollapse presets` lists them), or a file in TOML or JSON. Without one: text.
     """
-    overrides = cards.Overrides(settings, regime, sample_size, generations, corpus)
-    job = Job(card, overrides, seed, replicates, metrics, jobs, output, not no_figure, as_json)
+    overrides = cards.Overrides(settings, regime, sample_size, generations, corpus, curation)
+    job = Job(card, overrides, seed, replicates, metrics, jobs, max_memory, output, not no_figure, as_json)
     ctx.exit(job.run())
 
 
@@ -89,6 +90,7 @@ class Job:
     replicates: int | None
     metrics: tuple[str, ...]
     jobs: int | None
+    max_memory: str | None
     output: str | None
     wants_figure: bool
     as_json: bool
@@ -119,10 +121,10 @@ class Job:
         from lightcollapse.loop import draw_seed
 
         self.card = cards.load(self.given, self.overrides)
+        self.most = None if self.max_memory is None else _bytes(self.max_memory)
         self.shown = view.headlines(self.card.scenario, self.metrics)
         self.seed = draw_seed() if self.seed is None else self.seed
         self.replicates = self.card.replicates if self.replicates is None else self.replicates
-        _refuse_too_large(self.card.scenario, self.replicates)
         self.folder: Folder = Folder(self.card, self.seed, self.replicates, self.output)
         self.folder.check()
         self.recipe = recipe(self.card, self.seed, self.replicates)
@@ -136,7 +138,14 @@ class Job:
         from lightcollapse.loop import Interrupted, run
 
         try:
-            return run(self.card.scenario, self.seed, self.replicates or 0, progress=progress.count, jobs=self.jobs)
+            return run(
+                self.card.scenario,
+                self.seed,
+                self.replicates or 0,
+                progress=progress.count,
+                jobs=self.jobs,
+                max_memory=self.most,
+            )
         except Interrupted as interrupted:
             if interrupted.record is None:
                 raise
@@ -202,17 +211,15 @@ class Job:
         )
 
 
-def _refuse_too_large(scenario: Scenario, replicates: int) -> None:
-    """Raise LimitError where the record would not fit into this machine's memory."""
-    if not hasattr(os, "sysconf"):
-        return
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    needed = _COPIES * 8 * replicates * (scenario.generations + 1) * len(scenario.family.metrics)
-    if needed > memory:
-        raise LimitError(
-            f"{replicates:,} replicates of {scenario.generations:,} generations take about {needed / 2**30:.3g} GiB, "
-            f"and this machine has {memory / 2**30:.3g}; ask for fewer replicates or generations"
-        )
+def _bytes(text: str) -> float:
+    """`4G` as a number of bytes; units are powers of 1024. Raises CardError."""
+    number, unit = text[:-1], text[-1:].upper()
+    if unit.isdigit():
+        number, unit = text, ""
+    try:
+        return float(number) * 1024.0 ** ("", "K", "M", "G", "T").index(unit)
+    except ValueError:
+        raise CardError(f"max-memory must be a number of bytes such as 500M or 4G, got {text!r}") from None
 
 
 def _warm_up() -> None:

@@ -38,11 +38,18 @@ def as_dict(row: Any) -> dict[str, Any]:
 
 def headlines(scenario: Scenario, asked: Sequence[str] = ()) -> tuple[str, ...]:
     """Metrics that a table shows: those asked for, else the family's most telling ones."""
-    known = scenario.family.metrics
+    known = scenario.metrics
     for metric in asked:
         if metric not in known:
-            raise CardError(f"family {scenario.family.kind} has no metric {metric!r}; {nearest(metric, known)}")
-    return tuple(asked) or tuple(metric for metric in HEADLINES.get(scenario.family.kind, known) if metric in known)
+            raise CardError(f"this card has no metric {metric!r}; {nearest(metric, known)}")
+    if asked:
+        return tuple(asked)
+    from lightcollapse.curation import COSTS
+
+    of_family = HEADLINES.get(scenario.family.kind, scenario.family.metrics)
+    others = [metric for metric in known if metric not in (*scenario.family.metrics, *COSTS)]
+    costs = [metric for metric in COSTS if metric in known]
+    return (*of_family[:1], *others, *of_family[1:], *costs)
 
 
 def generations_shown(generations: int) -> list[int]:

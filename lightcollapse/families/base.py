@@ -44,6 +44,11 @@ class Simulation(Protocol):
         """Replicates that run best together; the numbers do not depend on it."""
         ...
 
+    @property
+    def memory(self) -> int:
+        """Bytes that a block of `block_size` replicates needs at most, about."""
+        ...
+
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         """Run these replicates, uint64 (replicates,), through all generations."""
         ...

@@ -221,6 +221,14 @@ class CategoricalSimulation:
     seed: int
     block_size: int = 16
 
+    @property
+    def memory(self) -> int:
+        """About twelve numbers a symbol, and the counts of every batch of a window that moves."""
+        symbols = len(self.source.probabilities())
+        behind = np.arange(len(self.schedule)) + 1 - self.schedule["oldest"]
+        moves = bool(np.any(np.diff(self.schedule["oldest"][1:]) > 0))
+        return 8 * symbols * (12 + (int(behind.max()) if moves else 0))
+
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         from lightcollapse.kernels.categorical import recursion
         from lightcollapse.kernels.rng import key

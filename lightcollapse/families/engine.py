@@ -210,6 +210,11 @@ class Recursion:
         lanes = _BLOCK_BYTES // (8 * (self.estimator.dimension + 1) * max(1, self.points_kept))
         return max(1, min(_MOST_LANES, lanes) // self.labs)
 
+    @property
+    def memory(self) -> int:
+        """Points and their weights, and copies of them while they are gathered and written."""
+        return 3 * 8 * self.block_size * self.labs * self.points_kept * (self.estimator.dimension + 1)
+
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         """Run these replicates through all generations."""
         labs = self.labs
@@ -218,14 +223,14 @@ class Recursion:
         )
         out = {name: np.empty((len(replicates), len(self.schedule) + 1)) for name in self.metrics}
         past = Past(None, None, {})
-        self.note(out, 0, self.estimator.measure_source(draws.at(0, purposes.MEASURE)) | self.spread(None))
+        self.note(out, 0, self.estimator.measure_source(draws.at(0, purposes.MEASURE)) | self.spread(None, draws.lanes))
         self.note(out, 0, self.curated(past, 1, draws)[1])
         for t in range(1, len(self.schedule) + 1):
             past = self.generation(past, t, draws)
             measured = self.estimator.measure(past.model, draws.at(t, purposes.MEASURE))
             wrote, curated = self.curated(past, t + 1, draws)
             past = past._replace(wrote=wrote)
-            self.note(out, t, measured | self.spread(past.model) | curated)
+            self.note(out, t, measured | self.spread(past.model, draws.lanes) | curated)
         return Block(out)
 
     def note(self, out: dict[str, Float], t: int, measured: dict[str, Float]) -> None:
@@ -318,14 +323,14 @@ class Recursion:
         weights = np.where(from_model, wrote.weights[at, place], fresh.weights)
         return Batch(np.ascontiguousarray(points), np.ascontiguousarray(weights))
 
-    def spread(self, model: Model | None) -> dict[str, Float]:
+    def spread(self, model: Model | None, lanes: int) -> dict[str, Float]:
         """Diversity within a lab, between two labs, of the whole, and F_ST: the share of it that lies between labs."""
         if self.labs == 1:
             return {}
         labs = self.labs
         if model is None:
-            source = np.full(1, self.estimator.source_pairs())
-            return {"within": source, "between": source, "total": source, "fst": np.zeros(1)}
+            source = np.full(lanes, self.estimator.source_pairs())
+            return {"within": source, "between": source, "total": source, "fst": np.zeros(lanes)}
         diversity, place = self.estimator.pairs(model)
         within = diversity.reshape(-1, labs).mean(axis=1)
         places = place.reshape(len(within), labs, -1)

@@ -207,10 +207,19 @@ class GaussianSimulation:
     seed: int
 
     @property
+    def kept(self) -> int:
+        """Points of a replicate that are kept."""
+        return int(self.schedule["sample"].sum() + self.schedule["fresh"][0]) if needs_points(self.schedule) else 0
+
+    @property
     def block_size(self) -> int:
         """64 lanes; fewer where kept points would take more than 64 MiB a block."""
-        kept = int(self.schedule["sample"].sum() + self.schedule["fresh"][0]) if needs_points(self.schedule) else 0
-        return 64 if kept == 0 else max(1, min(64, 2**23 // kept))
+        return 64 if self.kept == 0 else max(1, min(64, 2**23 // self.kept))
+
+    @property
+    def memory(self) -> int:
+        """Kept points, their order, and the moments of every batch."""
+        return 8 * (self.block_size * (self.kept + 8 * len(self.schedule)) + self.kept)
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         from lightcollapse.kernels.gaussian import recursion

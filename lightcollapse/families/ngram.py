@@ -112,6 +112,12 @@ class NGramSimulation:
     seed: int
     block_size: int = 1
 
+    @property
+    def memory(self) -> int:
+        """Measured: about 50 bytes a symbol of text held, and 22 a symbol of each order fitted."""
+        held = int(self.schedule["size"].max()) + int(self.schedule["sample"].sum())
+        return 50 * held + 22 * self.family.order * int(self.schedule["size"].max())
+
     def __post_init__(self) -> None:
         human = self.human
         if human.size < self.family.order:

@@ -80,7 +80,7 @@ def predict(scenario: Scenario, seed: int = 0) -> Predictions:
         except ValueError:  # out of the range where the result holds
             continue
         found[theorem.metric] = Prediction(values, theorem)
-    return Predictions({metric: found[metric] for metric in scenario.family.metrics if metric in found})
+    return Predictions({metric: found[metric] for metric in scenario.metrics if metric in found})
 
 
 __all__ = ["THEOREMS", "Prediction", "Predictions", "Theorem", "predict"]
