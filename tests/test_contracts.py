@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,8 +27,11 @@ from lightcollapse.regimes import (
     AccumulateSubsample,
     FixedReal,
     FreshFraction,
+    Islands,
     Regime,
     Replace,
+    Trend,
+    Weighted,
     Window,
 )
 from lightcollapse.scenario import Scenario
@@ -57,7 +61,14 @@ REGIME_CARDS: dict[str, Regime] = {
     "fresh-fraction 1": FreshFraction(1.0),
     "fixed-real": FixedReal(),
     "window": Window(2),
+    "fresh-fraction trend": FreshFraction(Trend(0.8, 0.2, "logistic")),
+    "fresh-fraction biased": FreshFraction(0.3, bias=0.5),
+    "fixed-real share": FixedReal(share=0.4),
+    "fixed-real weight": FixedReal(weight=0.3),
+    "weighted": Weighted(0.6, 0.5),
+    "islands": Islands(2, own=0.5, shared=0.3),
 }
+STRETCHED = {"fresh-fraction trend"}  # what depends on the number of generations
 SEED = 2**63 + 12345
 
 
@@ -71,26 +82,36 @@ def card(family: str, regime: str, generations: int = 4) -> Scenario:
     return Scenario(source, fitted, REGIME_CARDS[regime], sample_size=size, generations=generations)
 
 
-every = pytest.mark.parametrize(
-    ("family", "regime"), [(family, regime) for family in FAMILY_CARDS for regime in REGIME_CARDS]
-)
+def allowed(*parts: Any, **fields: Any) -> Scenario | None:
+    """The card, or None where the family says that it cannot execute the regime."""
+    try:
+        return Scenario(*parts, **fields)
+    except CardError as error:
+        assert re.search("cannot execute the recipe column|a weighted fit needs", str(error)), error
+        return None
 
 
 def possible(family: str, regime: str) -> bool:
-    """Whether the family executes every column that the regime asks for, or refuses the card."""
-    _, fitted, size = FAMILY_CARDS[family]
-    rows = REGIME_CARDS[regime].rows(np.full(4, size, dtype=np.int64))
-    if used_columns(rows) <= fitted.columns:
-        return True
-    with pytest.raises(CardError, match="cannot execute the recipe column"):
-        card(family, regime)
-    return False
+    """Whether the family executes the regime, or refuses the card."""
+    source, fitted, size = FAMILY_CARDS[family]
+    return allowed(source, fitted, REGIME_CARDS[regime], sample_size=size, generations=4) is not None
+
+
+PAIRS = [(family, regime) for family in FAMILY_CARDS for regime in REGIME_CARDS if possible(family, regime)]
+every = pytest.mark.parametrize(("family", "regime"), PAIRS)
+
+
+@pytest.mark.parametrize("family", FAMILY_CARDS)
+def test_a_family_refuses_the_columns_that_it_does_not_name(family: str) -> None:
+    source, fitted, size = FAMILY_CARDS[family]
+    for regime in REGIME_CARDS.values():
+        if not used_columns(regime.rows(np.full(4, size, dtype=np.int64))) <= fitted.columns:
+            with pytest.raises(CardError, match="cannot execute the recipe column"):
+                Scenario(source, fitted, regime, sample_size=size, generations=4)
 
 
 @every
 def test_the_bits_do_not_depend_on_how_the_work_is_cut(family: str, regime: str) -> None:
-    if not possible(family, regime):
-        return
     scenario = card(family, regime)
     whole = run(scenario, seed=SEED, replicates=7, jobs=1)
     assert run(scenario, seed=SEED, replicates=7, jobs=2) == whole
@@ -109,8 +130,6 @@ def test_the_bits_do_not_depend_on_how_the_work_is_cut(family: str, regime: str)
 
 @every
 def test_any_block_size_gives_the_same_bits(family: str, regime: str) -> None:
-    if not possible(family, regime):
-        return
     scenario = card(family, regime)
     numbers = np.arange(7, dtype=np.uint64)
     simulation = scenario.family.prepare(scenario.source, scenario.schedule(), SEED)
@@ -124,8 +143,6 @@ def test_any_block_size_gives_the_same_bits(family: str, regime: str) -> None:
 
 @every
 def test_a_record_repeats_itself_from_its_file(family: str, regime: str, tmp_path: Path) -> None:
-    if not possible(family, regime):
-        return
     first = run(card(family, regime), seed=SEED, replicates=3)
     loaded = Record.load(first.save(tmp_path / "record.npz"))
     assert loaded == first
@@ -135,8 +152,6 @@ def test_a_record_repeats_itself_from_its_file(family: str, regime: str, tmp_pat
 
 @every
 def test_the_shape_of_a_record(family: str, regime: str) -> None:
-    if not possible(family, regime):
-        return
     scenario = card(family, regime)
     record = run(scenario, seed=SEED, replicates=3)
     assert tuple(record.metrics) == scenario.family.metrics
@@ -158,7 +173,9 @@ def test_the_first_real_sample_is_the_same_under_every_regime(family: str) -> No
         fitted = Gaussian(fitted.variance, "points")
     first = None
     for name, regime in REGIME_CARDS.items():
-        scenario = Scenario(source, fitted, regime, sample_size=size, generations=2)
+        scenario = allowed(source, fitted, regime, sample_size=size, generations=2)
+        if scenario is None or used_columns(scenario.schedule()) & {"bias", "labs"}:
+            continue  # refused, or run by the engine of points, which has draws of its own
         record = run(scenario, seed=SEED, replicates=3)
         column = {metric: values[:, 1].tobytes() for metric, values in record.metrics.items()}
         first = first or column
@@ -175,6 +192,8 @@ def test_fresh_fraction_0_is_replace(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILY_CARDS)
 def test_more_generations_begin_like_fewer(family: str) -> None:
     for regime in REGIME_CARDS:
+        if regime in STRETCHED or not possible(family, regime):
+            continue
         few, more = (run(card(family, regime, t), seed=SEED, replicates=2) for t in (2, 4))
         for name, values in few.metrics.items():
             assert values.tobytes() == np.ascontiguousarray(more.metrics[name][:, :3]).tobytes(), (regime, name)
@@ -195,9 +214,8 @@ SIGNATURES = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import test_contracts as contracts
-for family in contracts.FAMILY_CARDS:
-    for regime in contracts.REGIME_CARDS:
-        contracts.run(contracts.card(family, regime), seed=1, replicates=2, jobs=1)
+for family, regime in contracts.PAIRS:
+    contracts.run(contracts.card(family, regime), seed=1, replicates=2, jobs=1)
 print(json.dumps({name: len(kernel.signatures) for name, kernel in contracts.kernels().items()}))
 """
 
@@ -225,10 +243,9 @@ sys.path.insert(0, sys.argv[1])
 import test_contracts as contracts
 from lightcollapse.loop import run
 from pathlib import Path
-for family in contracts.FAMILY_CARDS:
-    for regime in contracts.REGIME_CARDS:
-        record = run(contracts.small(family, regime), seed=contracts.SEED, replicates=2, jobs=1)
-        record.save(Path(sys.argv[2]) / f"{family}-{regime}.npz")
+for family, regime in contracts.PAIRS:
+    record = run(contracts.small(family, regime), seed=contracts.SEED, replicates=2, jobs=1)
+    record.save(Path(sys.argv[2]) / f"{family}-{regime}.npz")
 """
 
 
@@ -250,17 +267,16 @@ def test_compiled_and_plain_kernels_agree(tmp_path: Path) -> None:
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
         check=True,
     )
-    for family in FAMILY_CARDS:
-        for regime in REGIME_CARDS:
-            plain = Record.load(tmp_path / f"{family}-{regime}.npz")
-            compiled = run(small(family, regime), seed=SEED, replicates=2)
-            assert np.array_equal(plain.absorbed, compiled.absorbed)
-            assert plain.excerpts == compiled.excerpts
-            for name, values in compiled.metrics.items():
-                if name in INTEGERS:
-                    assert np.array_equal(plain.metrics[name], values), (family, regime, name)
-                else:
-                    np.testing.assert_allclose(plain.metrics[name], values, rtol=1e-12, atol=1e-12)
+    for family, regime in PAIRS:
+        plain = Record.load(tmp_path / f"{family}-{regime}.npz")
+        compiled = run(small(family, regime), seed=SEED, replicates=2)
+        assert np.array_equal(plain.absorbed, compiled.absorbed)
+        assert plain.excerpts == compiled.excerpts
+        for name, values in compiled.metrics.items():
+            if name in INTEGERS:
+                assert np.array_equal(plain.metrics[name], values), (family, regime, name)
+            else:
+                np.testing.assert_allclose(plain.metrics[name], values, rtol=1e-12, atol=1e-12)
 
 
 # --- Seeds, replicates, jobs ---------------------------------------------------------------------------------------
@@ -363,7 +379,9 @@ def test_a_categorical_law_is_absorbed_when_one_symbol_is_left(draws: str) -> No
 @pytest.mark.parametrize("regime", REGIME_CARDS)
 @pytest.mark.parametrize("smoothing", [0.0, 1.0])
 def test_a_source_of_one_symbol_has_nothing_to_lose(regime: str, smoothing: float) -> None:
-    card = Scenario(Uniform(1), Categorical(smoothing), REGIME_CARDS[regime], sample_size=3, generations=4)
+    card = allowed(Uniform(1), Categorical(smoothing), REGIME_CARDS[regime], sample_size=3, generations=4)
+    if card is None:
+        return
     record = run(card, seed=1, replicates=3)
     assert np.all(record.absorbed == 0)
     for name, values in record.metrics.items():
