@@ -96,6 +96,18 @@ def fixation_index(sample_sizes: ArrayLike, labs: int, own: float, shared: float
     return np.array(values)
 
 
+def island_square_bound(sample_sizes: ArrayLike) -> Float:
+    """Upper bound of E (mu_t^2 + sigma_t^2)^2 of one lab's Gaussian: float64 (generations + 1,), in units of the
+    source's variance squared, the source's mean at 0. It bounds the mean squares of a lab's variance and of the
+    variance of the whole ecosystem, and times (D / (D - 1))^2 that of the mean diversity between two labs.
+
+    Holds for maximum likelihood and any shares.
+
+    Derivation: theory/islands.md. Source: derived.
+    """
+    return np.concatenate([[1.0], np.cumprod(1.0 + 2.0 / sizes_of(sample_sizes))])
+
+
 class Limit(NamedTuple):
     """Diversity after many generations: of two draws from one lab, from two labs, from any labs."""
 

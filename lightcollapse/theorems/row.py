@@ -42,7 +42,8 @@ class Theorem:
         source: who showed it first, as far as known.
         values: (card, seed) -> float64 (generations + 1,), the expected metric. The seed matters to texts alone.
         near_miss: the same for a plausible mistake, which a trial of the theorem must reject.
-        condition: whether the theorem speaks about a card of that family and regime.
+        curation: kinds of the card's curation steps, in order.
+        condition: whether the theorem speaks about a card of that family, regime and curation.
         law: the distribution function, for an exact law; near_law: that of the near miss.
         variance: an upper bound of the metric's variance, for an exact mean; infinite where none is known.
         bounds: (card, seed) -> the least and largest value of the metric, for an exact mean.
@@ -60,6 +61,7 @@ class Theorem:
     source: str
     values: Values
     near_miss: Values
+    curation: tuple[str, ...] = ()
     condition: Callable[[Scenario], bool] = always
     law: Law | None = None
     near_law: Law | None = None
@@ -77,7 +79,7 @@ class Theorem:
         return (
             scenario.family.kind == self.family
             and (not self.regimes or scenario.regime.kind in self.regimes)
-            and not scenario.curation
+            and tuple(step.kind for step in scenario.curation) == self.curation
             and self.condition(scenario)
         )
 
