@@ -216,15 +216,6 @@ def covariance_trace(params: Params) -> float:
     return {"diag(1..d)": d * (d + 1) / 2.0, "I": float(d)}[params.get("Sigma0", "I")]
 
 
-def tempered(params: Params) -> float:
-    """p_i^(tau^-t), normalised: temperature on infinitely large samples."""
-    p = params["p"]
-    probabilities = np.array([p, 1.0 - p]) if isinstance(p, float) else law(params)
-    logs = np.log(probabilities) * float(params["tau"]) ** -params["t"]
-    mass = np.exp(logs - logs.max())
-    return float((mass / mass.sum())[int(params.get("i", 0))])
-
-
 def tempered_mean(params: Params) -> float:
     """E p_t of one of two symbols when samples are drawn at a temperature: a chain with logit(p) / tau."""
     p, tau = float(params["p"]), float(params["tau"])
@@ -418,7 +409,6 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     "H9.eval.extra.gen.H": lambda p: last(wright_fisher.heterozygosity_mean(law(p), [*sizes(p), p["N_eval"]])),
     "H1.plugin.exact": lambda p: last(wright_fisher.entropy_mean(law(p), [p["n"]])),
     "T1.temp.K2": tempered_mean,
-    "T2.temp.det": tempered,
     # 6 Zipf tails
     "Z1.missing.exact": lambda p: last(wright_fisher.missing_mass_mean(law(p), [p["n"]])),
     "Z2.distinct.exact": lambda p: seen(law(p), p["n"]),

@@ -11,6 +11,9 @@
     branching       rare symbols: loss, survival, the effective sample size
     smoothing       categorical laws with add-k smoothing
     islands         labs side by side that train on one another's points
+    decoding        temperature, top k and top p on infinite samples
+    curation        selection by reward, by a judge, or of the best-scored share, on infinite samples
+    verification    answers that are checked before they are learned from
 
 Generation 0 is the source and model t is fitted on training set t, so results run over generations 0..T and entry 0
 is the source's own value. Logarithms are natural.

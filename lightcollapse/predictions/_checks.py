@@ -36,3 +36,11 @@ def divisor(sizes: Float, variance: str) -> Float:
 def from_source(value: float, later: ArrayLike) -> Float:
     """Put the source's own value in front: float64 (generations + 1,)."""
     return np.concatenate([[value], np.asarray(later, dtype=np.float64)])
+
+
+def law_of(probabilities: ArrayLike) -> Float:
+    """Probabilities as float64 (symbols,). Raises ValueError where they are negative or do not sum to 1."""
+    p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+    require(p.ndim == 1 and bool(np.all(p >= 0)), "probabilities must be a list of numbers from 0 up", p.shape)
+    require(abs(float(p.sum()) - 1.0) < 1e-8, "probabilities must sum to 1", float(p.sum()))
+    return p

@@ -1,0 +1,133 @@
+"""Sharper or narrower sampling at infinite sample size: temperature, the k likeliest symbols, the likeliest mass.
+
+Model 1 is fitted to real data; from then on the model writes from its law to the power 1 / temperature, cut to its k
+likeliest symbols, then to the smallest set of the likeliest that holds the mass top_p.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import gammainc, gammaincinv, logsumexp
+
+from lightcollapse.predictions._checks import Float, law_of, require
+
+_SLACK = 1e-12  # sums of masses are compared within rounding
+
+
+def decode(probabilities: ArrayLike, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Float:
+    """The law from which a model with these probabilities writes: float64 (symbols,). Exact.
+
+    top_k = 0 keeps all symbols, top_p = 1 all mass; ties go to the earlier symbol.
+
+    Derivation: theory/decoding.md. Source: Holtzman et al. 2020 (1904.09751) for top_p.
+    """
+    p = law_of(probabilities)
+    require(temperature > 0, "temperature must exceed 0", temperature)
+    require(top_k >= 0, "top_k must be at least 0", top_k)
+    require(0 < top_p <= 1, "top_p must lie in (0, 1]", top_p)
+    p = _power(p, 1.0 / temperature)
+    order = np.argsort(-p, kind="stable")
+    ranked = p[order]
+    if top_k:
+        ranked[top_k:] = 0.0
+    before = np.cumsum(ranked) - ranked
+    ranked[before >= top_p * ranked.sum() * (1.0 - _SLACK)] = 0.0
+    kept = np.zeros_like(p)
+    kept[order] = ranked / ranked.sum()
+    return kept
+
+
+def _power(p: Float, exponent: float) -> Float:
+    """p^exponent, normalised; symbols without mass keep none."""
+    if exponent == 1.0:
+        return p.copy()
+    logs = np.full(p.shape, -np.inf)
+    np.log(p, out=logs, where=p > 0)
+    logs[p > 0] *= exponent
+    return np.asarray(np.exp(logs - logsumexp(logs)))
+
+
+def decoded_law(
+    probabilities: ArrayLike,
+    generations: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    fraction: float = 0.0,
+    first_real: bool = True,
+) -> Float:
+    """The model's law when every sample is infinite: float64 (generations + 1, symbols). Exact.
+
+    p_(t+1) = fraction times the source + (1 - fraction) decode(p_t). With `first_real` (the loop) model 1 is the
+    source; otherwise it already learns from decoded data.
+
+    Derivation: theory/decoding.md. Source: Marchi et al. 2024 (2404.02325) for temperature and fresh data; derived.
+    """
+    p = law_of(probabilities)
+    require(0 <= fraction <= 1, "fraction must lie in [0, 1]", fraction)
+    laws = [p]
+    for generation in range(1, generations + 1):
+        if generation == 1 and first_real:
+            laws.append(p)
+            continue
+        written = decode(laws[-1], temperature=temperature, top_k=top_k, top_p=top_p)
+        laws.append(fraction * p + (1.0 - fraction) * written)
+    return np.array(laws)
+
+
+def tempered_law(probabilities: ArrayLike, temperature: float, generations: int, *, first_real: bool = True) -> Float:
+    """p_t in proportion to p^(temperature^-s), s = t - 1 rounds (t where the first sample is decoded too). Exact.
+
+    float64 (generations + 1, symbols). Below temperature 1 the likeliest symbol takes all, above it all become equal.
+    Holds at infinite sample size.
+
+    Derivation: theory/decoding.md. Source: derived.
+    """
+    p = law_of(probabilities)
+    require(temperature > 0, "temperature must exceed 0", temperature)
+    rounds = np.maximum(np.arange(generations + 1) - (1 if first_real else 0), 0)
+    logs = np.full(p.shape, -np.inf)
+    np.log(p, out=logs, where=p > 0)
+    logs -= logs.max()
+    exponents = np.exp(np.minimum(-np.log(temperature) * rounds, 700.0))
+    scaled = np.where(p > 0, exponents[:, None] * np.where(p > 0, logs, 0.0), -np.inf)
+    return np.asarray(np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True)))
+
+
+def geometric_support(ratio: float, top_p: float, generations: int, *, first_real: bool = True) -> Float:
+    """Symbols kept by top_p from the geometric law (1 - r) r^i, i = 0, 1, ..: float64 (generations + 1,). Exact.
+
+    K' = ceil(log(1 - top_p (1 - r^K)) / log r) from K = infinity, which stays where the last step keeps all K.
+    Holds at infinite sample size.
+
+    Derivation: theory/decoding.md. Source: derived.
+    """
+    require(0 < ratio < 1, "ratio must lie in (0, 1)", ratio)
+    require(0 < top_p < 1, "top_p must lie in (0, 1)", top_p)
+    kept, values = np.inf, [np.inf]
+    for generation in range(1, generations + 1):
+        if generation > 1 or not first_real:
+            held = -np.expm1(kept * np.log(ratio)) if np.isfinite(kept) else 1.0
+            real = np.log1p(-top_p * held * (1.0 - _SLACK)) / np.log(ratio)
+            kept = max(float(np.ceil(real)), 1.0)
+        values.append(kept)
+    return np.array(values)
+
+
+def decoding_scale(*, temperature: float = 1.0, top_p: float = 1.0) -> float:
+    """Variance of what a Gaussian writes, in units of its own: temperature times that of its central mass top_p.
+
+    The second factor is P(3/2, c^2/2) / P(1/2, c^2/2), P the regularised incomplete gamma function and c the cut that
+    leaves top_p. For the scale of `gaussian.biased_variance_mean`, whose expected variance is exact, and its law too
+    where only the temperature differs from 1.
+
+    Derivation: theory/decoding.md. Source: Alemohammad et al. 2023 (2307.01850) for the scale; derived.
+    """
+    require(temperature > 0, "temperature must exceed 0", temperature)
+    require(0 < top_p <= 1, "top_p must lie in (0, 1]", top_p)
+    if top_p == 1.0:
+        return float(temperature)
+    half = gammaincinv(0.5, top_p)  # half the squared cut
+    return float(temperature * gammainc(1.5, half) / top_p)
