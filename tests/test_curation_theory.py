@@ -11,6 +11,7 @@ from exact import binomial
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+from scipy.special import betaln
 from scipy.stats import norm, truncnorm
 
 from lightcollapse.predictions import curation, decoding, gaussian, verification
@@ -255,7 +256,9 @@ def test_self_training_against_simulation(record_property):
 def test_coverage_whole_or_not(a, b, k):
     whole = verification.coverage(a, b, [k, k + 1])
     assert 0 <= whole[0] <= whole[1] <= 1 and (k or whole[0] == 0)
-    assert np.isclose(whole[0], verification.coverage(a, b, k + 1e-9), rtol=1e-6, atol=1e-6)
+    assert np.isclose(whole[0], 1 - np.exp(betaln(a, b + k) - betaln(a, b)), rtol=1e-9, atol=1e-11)
+    parts = verification.coverage(a, b, [k + 0.25, k + 0.75])
+    assert whole[0] <= parts[0] <= parts[1] <= whole[1]
     assert verification.coverage(a, b, 1) == pytest.approx(a / (a + b))
 
 
