@@ -313,5 +313,6 @@ def recursion(schedule, weights, smoothing, points, source, order, rare, replica
             if pooled:
                 model[symbol] = (parts[0, symbol] + parts[1, symbol] + smoothing) / size
             else:
-                model[symbol] = weight * parts[0, symbol] / totals[0] + (1.0 - weight) * parts[1, symbol] / totals[1]
+                mixed = weight * parts[0, symbol] / totals[0] + (1.0 - weight) * parts[1, symbol] / totals[1]
+                model[symbol] = min(1.0, mixed)  # shares that sum to 1 but for rounding
         measure(model, source, order, rare, out, t)
