@@ -22,7 +22,7 @@ from lightcollapse.theorems import THEOREMS, Theorem, predict
 
 pytestmark = pytest.mark.slow_without_jit
 
-CARDS = [*theorem_cards.gaussian(), *theorem_cards.categorical()]
+CARDS = [*theorem_cards.gaussian(), *theorem_cards.categorical(), *theorem_cards.curated()]
 IN_REACH = {  # cards on which an approximation is tried, where it is known to fail on others
     "categorical-replace-support-branching": ("many symbols",),  # needs a large vocabulary: 12 % off at 6 symbols
     # smoothing gives lost words back, which these do not know of: 40 % off and more

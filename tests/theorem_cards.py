@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from lightcollapse.cli import card as cards
+from lightcollapse.curation import Curation, Decoding, Detector, Noise, Preference, TopFraction, Verifier
 from lightcollapse.errors import CardError
-from lightcollapse.families import Categorical, Gaussian, NGram
+from lightcollapse.families import Categorical, Family, Gaussian, NGram
 from lightcollapse.loop import run
 from lightcollapse.record import Record
 from lightcollapse.regimes import (
@@ -28,7 +29,7 @@ from lightcollapse.regimes import (
     Window,
 )
 from lightcollapse.scenario import Scenario
-from lightcollapse.sources import Normal, Probabilities, Text, Uniform, Zipf
+from lightcollapse.sources import Normal, Probabilities, Source, Text, Uniform, Zipf
 
 SEED = 2_718_281_828
 REPLICATES = {"gaussian": 6000, "categorical": 6000, "ngram": 300}
@@ -104,6 +105,31 @@ def categorical() -> Iterator[tuple[str, Scenario]]:
         "categorical many symbols replace",
         Scenario(Zipf(300, 1.0), Categorical(), sample_size=300, generations=8),
     )
+
+
+def curated() -> Iterator[tuple[str, Scenario]]:
+    """Curation under replacement: small samples where a result holds at any size, large ones where at infinite size."""
+    scores = tuple(float(i % 5) / 4 for i in range(12))
+    small: tuple[tuple[Source, Family, Curation], ...] = (
+        (Uniform(6), Categorical(), Detector(0.5, 0.1)),
+        (Zipf(12, 1.2), Categorical(), Noise(0.2)),
+        (Zipf(12, 1.2), Categorical(), Noise(0.2, "source")),
+        (Normal(-3.0, 2.5), Gaussian(), Decoding(0.7)),
+        (Normal(), Gaussian("unbiased"), Decoding(1.3, top_p=0.9)),
+        (Normal(-3.0, 2.5), Gaussian(), Noise(0.5, "jitter")),
+        (Normal(), Gaussian(), Detector(0.5, 0.1)),
+    )
+    large: tuple[tuple[Source, Family, Curation], ...] = (
+        (Zipf(12, 1.0), Categorical(), Decoding(0.8)),
+        (Zipf(12, 1.0), Categorical(), Preference(2, scores)),
+        (Zipf(12, 1.0), Categorical(), TopFraction(0.7, scores)),
+        (Zipf(12, 1.0), Categorical(), Verifier(0.9, 0.4, right=(3.0, 5.0))),
+        (Normal(), Gaussian(), TopFraction(0.7, "value")),
+    )
+    for parts, sizes in ((small, GROWING), (large, 200 * GENERATIONS)):
+        for source, family, step in parts:
+            name = f"{family.kind} {brief(step)} curated"
+            yield name, Scenario(source, family, curation=(step,), sample_size=sizes, generations=GENERATIONS)
 
 
 def text(folder: Path) -> Iterator[tuple[str, Scenario]]:

@@ -14,6 +14,7 @@
     decoding        temperature, top k and top p on infinite samples
     curation        selection by reward, by a judge, or of the best-scored share, on infinite samples
     verification    answers that are checked before they are learned from
+    disturbed       noise, removal and cuts between writing and training, at any sample size
 
 Generation 0 is the source and model t is fitted on training set t, so results run over generations 0..T and entry 0
 is the source's own value. Logarithms are natural.
