@@ -23,8 +23,11 @@ from lightcollapse.regimes import (
     AccumulateSubsample,
     FixedReal,
     FreshFraction,
+    Islands,
     Regime,
     Replace,
+    Trend,
+    Weighted,
     Window,
 )
 from lightcollapse.scenario import Growth, Scenario, _toml
@@ -54,6 +57,64 @@ BAD_CARDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "fraction below 0": (changed(regime={"kind": "fresh-fraction", "fraction": -0.1}), ["[0, 1]", "-0.1"]),
     "fraction missing": (changed(regime={"kind": "fresh-fraction"}), ["regime.fraction is missing"]),
     "fraction no number": (changed(regime={"kind": "fresh-fraction", "fraction": "half"}), ["fraction", "half"]),
+    "a fraction of a list above 1": (
+        changed(regime={"kind": "fresh-fraction", "fraction": [0.5, 0.1, 2.0, 0.0]}),
+        ["fraction must lie in [0, 1]", "2.0"],
+    ),
+    "too few fractions": (
+        changed(regime={"kind": "fresh-fraction", "fraction": [0.5, 0.1]}),
+        ["one for each of 4 training sets after the first", "2"],
+    ),
+    "a trend of an unknown shape": (
+        changed(regime={"kind": "fresh-fraction", "fraction": {"start": 1.0, "end": 0.5, "shape": "cubic"}}),
+        ["regime", "fraction", "cubic"],
+    ),
+    "a trend of an unknown field": (
+        changed(regime={"kind": "fresh-fraction", "fraction": {"start": 1.0, "stop": 0.5}}),
+        ["regime", "fraction", "stop"],
+    ),
+    "a trend beyond 1": (
+        changed(regime={"kind": "fresh-fraction", "fraction": {"start": 0.5, "end": 1.5}}),
+        ["fraction.end must lie in [0, 1]", "1.5"],
+    ),
+    "a geometric trend to 0": (
+        changed(regime={"kind": "fresh-fraction", "fraction": {"start": 0.5, "end": 0.0, "shape": "geometric"}}),
+        ["geometric fraction must be above 0", "0.0"],
+    ),
+    "a logistic trend from 1": (
+        changed(regime={"kind": "fresh-fraction", "fraction": {"start": 1.0, "end": 0.1, "shape": "logistic"}}),
+        ["logistic fraction must be below 1", "1.0"],
+    ),
+    "bias infinite": (
+        changed(regime={"kind": "fresh-fraction", "fraction": 0.5, "bias": float("inf")}),
+        ["bias must be finite", "inf"],
+    ),
+    "share above 1": (changed(regime={"kind": "fixed-real", "share": 1.5}), ["share must lie in [0, 1]", "1.5"]),
+    "weight below 0": (changed(regime={"kind": "fixed-real", "weight": -0.5}), ["weight must lie in [0, 1]", "-0.5"]),
+    "share and weight": (
+        changed(regime={"kind": "fixed-real", "share": 0.5, "weight": 0.5}),
+        ["share and weight exclude each other", "0.5"],
+    ),
+    "a weight above 1": (changed(regime={"kind": "weighted", "weight": 1.5}), ["weight must lie in [0, 1]", "1.5"]),
+    "no fresh points to weigh": (
+        changed(regime={"kind": "weighted", "weight": 0.5, "fresh": 0.0}),
+        ["fresh must lie in (0, 1]", "0.0"],
+    ),
+    "weight missing": (changed(regime="weighted"), ["regime.weight is missing"]),
+    "one lab": (changed(regime={"kind": "islands", "labs": 1, "own": 0.5, "shared": 0.5}), ["labs", "at least 2", "1"]),
+    "one share": (changed(regime={"kind": "islands", "labs": 2, "own": 0.5}), ["two of own, shared and fresh", "0.5"]),
+    "shares beyond 1": (
+        changed(regime={"kind": "islands", "labs": 2, "own": 0.75, "shared": 0.5}),
+        ["must sum to 1", "1.25"],
+    ),
+    "shares below 1": (
+        changed(regime={"kind": "islands", "labs": 2, "own": 0.25, "shared": 0.25, "fresh": 0.25}),
+        ["must sum to 1", "0.75"],
+    ),
+    "a negative share": (
+        changed(regime={"kind": "islands", "labs": 2, "own": 1.5, "shared": -0.5}),
+        ["a share must lie in [0, 1]", "1.5"],
+    ),
     "generations 0": (changed(generations=0), ["generations must be at least 1", "0"]),
     "generations negative": (changed(generations=-3), ["generations must be at least 1", "-3"]),
     "generations no whole number": (changed(generations=2.5), ["generations must be a whole number", "2.5"]),
@@ -204,6 +265,12 @@ def test_parts_have_their_places(part: Any) -> None:
     [
         lambda: FreshFraction(2.0),
         lambda: FreshFraction(float("nan")),
+        lambda: FreshFraction((0.5, float("nan"))),
+        lambda: FreshFraction(Trend(0.5, 2.0)),
+        lambda: FreshFraction(0.5, float("nan")),
+        lambda: FixedReal(0.5, 0.5),
+        lambda: Weighted(float("nan")),
+        lambda: Islands(2, 0.5),
         lambda: Normal(std=-1.0),
         lambda: Uniform(0),
         lambda: Zipf(3, -1.0),
@@ -303,6 +370,10 @@ class Narrow(Gaussian, frozen=True):
         (Accumulate(), "oldest"),
         (AccumulateSubsample(), "oldest"),
         (FixedReal(), "anchor"),
+        (FixedReal(share=0.5), "anchor"),
+        (Weighted(0.5), "weight"),
+        (FreshFraction(0.5, bias=0.1), "bias"),
+        (Islands(2, own=0.5, shared=0.5), "labs"),
     ],
     ids=lambda value: getattr(value, "kind", value),
 )
@@ -314,23 +385,29 @@ def test_a_regime_that_a_family_cannot_execute_is_refused(regime: Regime, column
         Scenario(Normal(), Narrow(), regime, sample_size=5)
 
 
-class Weighted(Regime, frozen=True):
-    """A regime with weights, to see who refuses them."""
-
-    kind = "test-weighted"
-
-    def rows(self, sizes: np.ndarray) -> np.ndarray:
-        rows = FreshFraction(0.5).rows(sizes)
-        rows["weight"][1:] = 0.5
-        return rows
-
-
 def test_weights_are_for_plain_fits() -> None:
-    Scenario(Normal(), Gaussian(), Weighted(), sample_size=4)
-    with pytest.raises(CardError, match='weighted fit needs variance="ml"'):
-        Scenario(Normal(), Gaussian("unbiased"), Weighted(), sample_size=4)
-    with pytest.raises(CardError, match="weighted fit needs smoothing 0"):
-        Scenario(Uniform(3), Categorical(0.5), Weighted(), sample_size=4)
+    for regime in (Weighted(0.5), FixedReal(weight=0.5)):
+        Scenario(Normal(), Gaussian(), regime, sample_size=4)
+        with pytest.raises(CardError, match='weighted fit needs variance="ml"'):
+            Scenario(Normal(), Gaussian("unbiased"), regime, sample_size=4)
+        with pytest.raises(CardError, match="weighted fit needs smoothing 0"):
+            Scenario(Uniform(3), Categorical(0.5), regime, sample_size=4)
+
+
+def test_a_source_that_cannot_be_tilted_is_refused() -> None:
+    class Fixed(Normal, frozen=True):
+        """A source that no bias tilts."""
+
+        kind = "fixed"
+        tilted = Source.tilted  # type: ignore[assignment]
+
+    Scenario(Fixed(), Gaussian(), FreshFraction(0.5), sample_size=4)
+    with pytest.raises(CardError, match="cannot be tilted away from a fixed source"):
+        Scenario(Fixed(), Gaussian(), FreshFraction(0.5, bias=1.0), sample_size=4)
+
+
+def test_a_tilted_normal_law_moves_by_standard_deviations() -> None:
+    assert Normal(1.0, 2.0).tilted(-1.5) == Normal(-2.0, 2.0)
 
 
 # --- Round trips ---------------------------------------------------------------------------------------------------
@@ -344,7 +421,13 @@ sources: st.SearchStrategy[Source] = st.one_of(
 )
 regimes = st.one_of(
     st.sampled_from([Replace(), Accumulate(), AccumulateSubsample(), FixedReal(), Window(2)]),
-    st.builds(FreshFraction, st.floats(0, 1)),
+    st.builds(FreshFraction, st.floats(0, 1), st.floats(-2, 2)),
+    st.builds(FreshFraction, st.builds(Trend, st.floats(0, 1), st.floats(0, 1))),
+    st.builds(FixedReal, st.floats(0, 1)),
+    st.builds(Islands, st.integers(2, 5), st.floats(0, 0.5), st.floats(0, 0.5)),
+)
+weighted = st.one_of(
+    st.builds(FixedReal, st.none(), st.floats(0, 1)), st.builds(Weighted, st.floats(0, 1), st.floats(0.01, 1))
 )
 
 
@@ -366,7 +449,9 @@ def cards(draw: Any) -> Scenario:
             ),
         )
     )
-    return Scenario(source, family, draw(regimes), sample_size=sizes, generations=generations)
+    plain = family.variance == "ml" if isinstance(family, Gaussian) else family.smoothing == 0.0  # type: ignore[attr-defined]
+    regime = draw(st.one_of(regimes, weighted) if plain else regimes)
+    return Scenario(source, family, regime, sample_size=sizes, generations=generations)
 
 
 @given(card=cards())
@@ -441,6 +526,25 @@ def test_growing_sample_sizes(growth: str, rate: float, sizes: list[int]) -> Non
     card = Scenario.from_dict(changed(sample_size={"start": 10, "growth": growth, "rate": rate}))
     assert card.sample_sizes().tolist() == sizes
     assert card.sample_sizes().dtype == np.int64
+
+
+def test_a_list_of_fractions_is_one_for_each_training_set_after_the_first() -> None:
+    card = Scenario.from_dict(changed(regime={"kind": "fresh-fraction", "fraction": [1.0, 0.5, 0.25, 0.0]}))
+    assert card.schedule()["fresh"].tolist() == [10, 10, 5, 2, 0]
+    assert card.schedule()["sample"].tolist() == [0, 0, 5, 8, 10]
+    alone = Scenario.from_dict(changed(regime={"kind": "fresh-fraction", "fraction": []}, generations=1))
+    assert alone.schedule()["fresh"].tolist() == [10]
+
+
+def test_parts_of_the_first_sample_and_real_points_beside_a_sample() -> None:
+    share = Scenario.from_dict(changed(regime={"kind": "fixed-real", "share": 0.25}, sample_size=[8, 8, 16, 20, 60]))
+    assert share.schedule()["anchor"].tolist() == [0, 2, 4, 5, 8]  # no more than the first sample has
+    assert share.schedule()["sample"].tolist() == [0, 6, 12, 15, 52]
+    weighted = Scenario.from_dict(changed(regime={"kind": "weighted", "weight": 0.6, "fresh": 0.25}, sample_size=8))
+    assert weighted.schedule()["fresh"].tolist() == [8, 2, 2, 2, 2]
+    assert weighted.schedule()["size"].tolist() == [8, 10, 10, 10, 10]
+    scarce = Scenario.from_dict(changed(regime={"kind": "weighted", "weight": 0.6, "fresh": 0.01}, sample_size=8))
+    assert scarce.schedule()["fresh"].tolist() == [8, 1, 1, 1, 1]
 
 
 def test_a_schedule_is_a_table_of_recipe_rows() -> None:
