@@ -39,16 +39,18 @@ def far_from(simulated, exact):
 # -- pairs -------------------------------------------------------------------------------------------------------------
 
 
-def lineages(rows, runs, rng):
-    """P(two draws from model t have different real ancestors), by following every point: float64 (runs, T + 1)."""
-    out = np.ones((runs, len(rows) + 1))
+def lineages(rows, runs, rng, measure):
+    """What `measure` says of the masses of plain and tilted real ancestors, every point followed: (runs, T + 1)."""
+    out = np.full((runs, len(rows) + 1), np.nan)
     for run in range(runs):
         count = 0
+        tilted = np.zeros(int(rows["fresh"].sum()), dtype=bool)  # of real points, in order of arrival
         batches, labels, mass = {}, np.zeros(0), np.zeros(0)
         for t, row in enumerate(rows, start=1):
             if t > 1:
                 batches[t - 1] = rng.choice(labels, int(row["sample"]), p=mass / mass.sum())
             fresh = count + np.arange(row["fresh"])
+            tilted[fresh] = row["bias"] != 0.0
             count += int(row["fresh"])
             if t == 1:
                 batches[0] = fresh
@@ -61,9 +63,16 @@ def lineages(rows, runs, rng):
             if not np.isnan(row["weight"]):
                 mass[: len(real)] = row["weight"] / len(real)
                 mass[len(real) :] = (1.0 - row["weight"]) / len(taken)
-            _, place = np.unique(labels, return_inverse=True)
-            out[run, t] = 1.0 - np.sum(np.bincount(place, weights=mass) ** 2)
+            ancestors = np.bincount(labels.astype(int), weights=mass, minlength=len(tilted))
+            out[run, t] = measure(ancestors[~tilted], ancestors[tilted])
     return out
+
+
+def diversity_of(plain, tilted, tilt):
+    """Expected diversity of two draws from the given masses of distinct real points."""
+    a, b = plain.sum(), tilted.sum()
+    distinct = tilt.within * (b * b - np.sum(tilted**2)) + 2 * a * b * tilt.between
+    return a * a - np.sum(plain**2) + distinct
 
 
 def schedule(sizes, **columns):
@@ -86,11 +95,20 @@ ODD_SCHEDULES = {
 }
 
 
-@pytest.mark.parametrize("name", ODD_SCHEDULES)
+TILTED = {
+    "tilted fresh data": schedule([6, 5, 4, 5], fresh=[2, 0, 3], sample=[3, 4, 2], bias=[1.0, 0.0, 1.0]),
+    "tilted, weighted, anchored, pooled": schedule(
+        [6, 5, 4, 5], fresh=[1, 2, 1], anchor=[2, ALL, 3], oldest=[0, 1, 0], take=[4, ALL, 7], weight=[0.3, 0.6, 0.2],
+        bias=-2.0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*ODD_SCHEDULES, *TILTED])
 def test_pairs_follow_lineages(name):
-    rows = ODD_SCHEDULES[name]
-    simulated = lineages(rows, 4000, np.random.default_rng(1))
-    exact = pairs.pair_diversity(rows)
+    rows, tilt = (ODD_SCHEDULES | TILTED)[name], pairs.Tilt(0.7, 1.6) if name in TILTED else pairs.NO_TILT
+    simulated = lineages(rows, 4000, np.random.default_rng(1), lambda *masses: diversity_of(*masses, tilt))
+    exact = pairs.pair_diversity(rows, tilt)
     moving = simulated[:, 1:].std(axis=0) > 1e-12
     assert np.allclose(simulated[0, 1:][~moving], exact[1:][~moving])
     worst = max(far_from(simulated[:, t], exact[t]) for t in 1 + np.flatnonzero(moving))
@@ -157,6 +175,28 @@ def test_bad_schedules_are_refused():
         pairs.pair_diversity(schedule([3, 3], sample=0))
     with pytest.raises(ValueError, match="must not exceed the 3 points"):
         pairs.pair_diversity(schedule([3, 3], anchor=4))
+    with pytest.raises(ValueError, match="several labs"):
+        pairs.pair_diversity(schedule([3, 3], labs=2))
+    with pytest.raises(ValueError, match="tilted alike in every generation"):
+        pairs.pair_diversity(schedule([3, 3, 3], fresh=1, bias=[1.0, 2.0]))
+
+
+def test_a_tilt_of_nothing_changes_nothing():
+    rows = schedule([6, 5, 4, 7], fresh=[2, 3, 1], bias=0.5)
+    plain = schedule([6, 5, 4, 7], fresh=[2, 3, 1])
+    assert np.allclose(pairs.pair_diversity(rows), pairs.pair_diversity(plain), rtol=1e-14)
+    assert np.array_equal(pairs.tilted_share(plain), np.zeros(5))
+    only = schedule([6, 5, 4, 7], fresh=[5, 4, 7], sample=0, bias=0.5)
+    assert np.allclose(pairs.tilted_share(only), [0, 0, 1, 1, 1])
+
+
+@pytest.mark.parametrize("name", TILTED)
+def test_the_share_of_tilted_descent_is_the_mass_of_tilted_ancestors(name):
+    simulated = lineages(TILTED[name], 4000, np.random.default_rng(4), lambda plain, tilted: tilted.sum())
+    exact = pairs.tilted_share(TILTED[name])
+    moving = simulated[:, 1:].std(axis=0) > 1e-12
+    assert np.allclose(simulated[0, 1:][~moving], exact[1:][~moving]) and moving.any()
+    assert max(far_from(simulated[:, t], exact[t]) for t in 1 + np.flatnonzero(moving)) < FAR
 
 
 # -- Gaussian ----------------------------------------------------------------------------------------------------------
@@ -249,6 +289,52 @@ def test_fixed_real_moments_against_points(kind):
     assert all(far_from(values, exact[-1]) < FAR for values, exact in zip(simulated, moments, strict=True))
 
 
+def test_weighted_moments_against_points():
+    rng, runs, weight = np.random.default_rng(16), 100_000, 0.7
+    mean, spread = np.zeros(runs), np.ones(runs)
+    for m, k in ((9, 0), (4, 9), (2, 7)):
+        real = rng.standard_normal((runs, m))
+        written = mean[:, None] + np.sqrt(spread)[:, None] * rng.standard_normal((runs, k))
+        mass = np.concatenate([np.full(m, weight / m), np.full(k, (1 - weight) / k)]) if k else np.full(m, 1 / m)
+        training = np.concatenate([real, written], axis=1)
+        mean = training @ mass
+        spread = (training - mean[:, None]) ** 2 @ mass
+    moments = gaussian_mixed.fresh_moments([9, 13, 9], [9, 4, 2], weight=weight)
+    simulated = (spread, mean**2, spread**2, mean**2 * spread, mean**4)
+    assert all(far_from(values, exact[-1]) < FAR for values, exact in zip(simulated, moments, strict=True))
+
+
+def test_weighted_moments_of_one_real_sample_against_points():
+    rng, runs, weight = np.random.default_rng(17), 100_000, 0.3
+    real = rng.standard_normal((runs, 6))
+    mean, spread = real.mean(axis=1), real.var(axis=1)
+    for k in (4, 9):
+        written = mean[:, None] + np.sqrt(spread)[:, None] * rng.standard_normal((runs, k))
+        mass = np.concatenate([np.full(6, weight / 6), np.full(k, (1 - weight) / k)])
+        training = np.concatenate([real, written], axis=1)
+        mean = training @ mass
+        spread = (training - mean[:, None]) ** 2 @ mass
+    moments = gaussian_mixed.fixed_real_moments(6, [4, 9], weight=weight)
+    simulated = (spread, mean**2, spread**2, mean**2 * spread, mean**4)
+    assert all(far_from(values, exact[-1]) < FAR for values, exact in zip(simulated, moments, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["ml", "unbiased"])
+def test_moments_about_moved_fresh_points(kind):
+    rng, runs, offset = np.random.default_rng(18), 100_000, -1.3
+    mean, spread = np.zeros(runs), np.ones(runs)
+    for t, (m, k) in enumerate(((8, 0), (3, 5), (2, 7))):
+        real = (0.0 if t else offset) + rng.standard_normal((runs, m))
+        written = mean[:, None] + np.sqrt(spread)[:, None] * rng.standard_normal((runs, k))
+        training = np.concatenate([real, written], axis=1)
+        mean, spread = training.mean(axis=1), training.var(axis=1, ddof=int(kind == "unbiased"))
+    moments = gaussian_mixed.fresh_moments([8, 8, 9], [8, 3, 2], variance=kind, offset=offset)
+    simulated = (spread, mean**2, spread**2, mean**2 * spread, mean**4)
+    assert all(far_from(values, exact[-1]) < FAR for values, exact in zip(simulated, moments, strict=True))
+    with pytest.raises(ValueError, match="all real"):
+        gaussian_mixed.fresh_moments([8, 8], 2, offset=1.0, first_real=False)
+
+
 def test_accumulated_factors_by_quadrature():
     a, b, c = 20 / 35, 1 / 35, 20 / 35**2  # 20 points so far, 15 more
     x, w = np.polynomial.hermite_e.hermegauss(80)
@@ -327,6 +413,12 @@ def test_limits_of_the_exact_chain_are_said():
         wright_fisher_mixed.accumulate_expected_sum(LAW, [3000] * 100, wright_fisher_mixed.entropy_terms)
     with pytest.raises(ValueError, match="too large"):
         wright_fisher_mixed.fixed_real_expected_sum(LAW, 3000, [3000], wright_fisher_mixed.entropy_terms)
+    with pytest.raises(ValueError, match="too large"):
+        wright_fisher_mixed.fixed_share_expected_sum(LAW, 3000, [1], [3000], wright_fisher_mixed.entropy_terms)
+    with pytest.raises(ValueError, match="too large"):
+        wright_fisher_mixed.weighted_expected_sum(LAW, 9, [900], [900], 0.5, wright_fisher_mixed.entropy_terms)
+    with pytest.raises(ValueError, match="at least 1"):
+        wright_fisher_mixed.weighted_expected_sum(LAW, 9, [0], [9], 0.5, wright_fisher_mixed.entropy_terms)
 
 
 def test_heterozygosity_variance_against_the_pair_of_counts():
@@ -375,6 +467,59 @@ def test_fixed_real_chain_against_simulation():
         model = (real + rng.multinomial(k, model)) / (10 + k)
     exact = wright_fisher_mixed.fixed_real_expected_sum(LAW, 10, [4, 7], wright_fisher_mixed.entropy_terms)
     assert far_from(entropies(model), exact[-1]) < FAR
+
+
+def square(share, p):
+    return share * share + 0 * p
+
+
+@given(first=st.integers(1, 9), written=st.lists(st.integers(1, 7), min_size=1, max_size=3), weight=st.floats(0, 1))
+def test_weighted_chains_have_the_heterozygosity_of_pairs(first, written, weight):
+    """Second moments by the chain of one count and by two lineages."""
+    whole = 1.0 - LAW @ LAW
+    sizes = [first, *written]
+    fixed = schedule(sizes, anchor=ALL, weight=weight)
+    chain = wright_fisher_mixed.fixed_real_expected_sum(LAW, first, written, square, weight=weight)
+    assert np.allclose(1 - chain, whole * pairs.pair_diversity(fixed), rtol=1e-9, atol=1e-12)
+    fresh = [1 + k // 2 for k in written]
+    rows = schedule(sizes, fresh=fresh, weight=weight)
+    chain = wright_fisher_mixed.weighted_expected_sum(LAW, first, fresh, written, weight, square)
+    assert np.allclose(1 - chain, whole * pairs.pair_diversity(rows), rtol=1e-9, atol=1e-12)
+    kept = [min(first, k) for k in written]
+    rows = schedule(sizes, anchor=kept)
+    chain = wright_fisher_mixed.fixed_share_expected_sum(LAW, first, kept, written, square)
+    assert np.allclose(1 - chain, whole * pairs.pair_diversity(rows), rtol=1e-9, atol=1e-12)
+    tilted = LAW**2 / (LAW**2).sum()
+    rows = schedule(sizes, fresh=fresh, bias=1.0)
+    chain = wright_fisher_mixed.fresh_expected_sum(LAW, [first, *np.add(fresh, written)], [0, *fresh], square,
+                                                   tilted=tilted)  # fmt: skip
+    tilt = pairs.Tilt((1 - tilted @ tilted) / whole, (1 - LAW @ tilted) / whole)
+    assert np.allclose(1 - chain, whole * pairs.pair_diversity(rows, tilt), rtol=1e-9, atol=1e-12)
+
+
+def test_chains_with_weights_and_parts_against_counts():
+    rng, runs = np.random.default_rng(19), 60_000
+    real = rng.multinomial(8, LAW, runs)
+    weighted_model = part = real / 8
+    for k in (5, 6):
+        fresh = rng.multinomial(3, LAW, runs)
+        weighted_model = 0.6 * fresh / 3 + 0.4 * rng.multinomial(k, weighted_model) / k
+        part = (subsample(real, 4, rng) + rng.multinomial(k, part)) / (4 + k)
+    for functional in (wright_fisher_mixed.entropy_terms, wright_fisher_mixed.presences):
+        exact = wright_fisher_mixed.weighted_expected_sum(LAW, 8, [3, 3], [5, 6], 0.6, functional)
+        assert far_from(functional(weighted_model, LAW).sum(axis=1), exact[-1]) < FAR
+        exact = wright_fisher_mixed.fixed_share_expected_sum(LAW, 8, [4, 4], [5, 6], functional)
+        assert far_from(functional(part, LAW).sum(axis=1), exact[-1]) < FAR
+
+
+def subsample(counts, points, rng):
+    """`points` of each row's points, without replacement, one symbol after another."""
+    left, rest, out = np.full(len(counts), points), counts.sum(axis=1), np.zeros_like(counts)
+    for symbol in range(counts.shape[1]):
+        rest = rest - counts[:, symbol]
+        out[:, symbol] = rng.hypergeometric(counts[:, symbol], rest, left)
+        left = left - out[:, symbol]
+    return out
 
 
 def test_smoothing_of_nothing_is_drift():
