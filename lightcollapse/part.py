@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -26,6 +26,11 @@ class Part(msgspec.Struct, frozen=True):
             value = getattr(self, name)
             msgspec.structs.force_setattr(self, name, _checked(_builtin(value), hint, f"{self.kind}.{name}"))
         self.validate()
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        """Small instances, one for each of its forms: what a table of all that fits is made of."""
+        return (cls(),)
 
     def validate(self) -> None:
         """Raise CardError where a value breaks a rule of this part."""

@@ -16,6 +16,7 @@ VERBS = {
     "run": "Simulate a card, with the theory beside it.",
     "predict": "The theory alone: closed forms, at once.",
     "presets": "List the built-in cards, or print one.",
+    "matrix": "Show which families, regimes and curations fit together.",
     "explain": "Say what a metric, regime, family or theorem is.",
     "doctor": "Show versions, threads, caches and devices.",
 }

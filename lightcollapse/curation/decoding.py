@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from lightcollapse.curation.base import Curation, Stage, Write
 from lightcollapse.errors import require
@@ -27,6 +27,10 @@ class Decoding(Curation, frozen=True):
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.8), cls(top_k=3), cls(top_p=0.9))
 
     def validate(self) -> None:
         require(math.isfinite(self.temperature) and self.temperature > 0, "temperature must exceed 0", self.temperature)

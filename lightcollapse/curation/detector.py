@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class Detector(Curation, frozen=True):
     true_positive: float
     false_positive: float
     weight: float = 0.0
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.5, 0.1), cls(0.5, 0.1, weight=0.5))
 
     def validate(self) -> None:
         require(0.0 <= self.true_positive <= 1.0, "true_positive must lie in [0, 1]", self.true_positive)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 import numpy as np
@@ -35,6 +35,10 @@ class Noise(Curation, frozen=True, metaclass=_Keyword):
     kind: ClassVar[str] = "noise"
     rate: float
     form: Literal["uniform", "source", "jitter"] = "uniform"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.1), cls(0.1, "source"), cls(0.1, "jitter"))
 
     def validate(self) -> None:
         require(math.isfinite(self.rate) and self.rate >= 0.0, "rate must be at least 0 and finite", self.rate)

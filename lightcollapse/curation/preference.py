@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -28,6 +28,10 @@ class Preference(Curation, frozen=True):
     metrics: ClassVar[tuple[str, ...]] = ("mean_score",)
     choices: int
     reward: Score = "value"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(2), cls(2, "likelihood"), cls(2, "source"))
 
     def validate(self) -> None:
         require(self.choices >= 1, "choices must be at least 1", self.choices)

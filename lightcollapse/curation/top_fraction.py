@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -29,6 +29,10 @@ class TopFraction(Curation, frozen=True):
     metrics: ClassVar[tuple[str, ...]] = ("mean_score",)
     share: float
     score: Score = "likelihood"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.5), cls(0.5, "source"), cls(0.5, "value"))
 
     def validate(self) -> None:
         require(0.0 < self.share <= 1.0, "share must lie in (0, 1]", self.share)

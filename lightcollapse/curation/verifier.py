@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Verifier(Curation, frozen=True):
     sensitivity: float
     specificity: float
     right: tuple[float, ...] = (0.0,)
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.9, 0.6), cls(0.9, 0.6, right=(-1.0, 1.0)))
 
     def validate(self) -> None:
         require(0.0 <= self.sensitivity <= 1.0, "sensitivity must lie in [0, 1]", self.sensitivity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ class FixedReal(Regime, frozen=True):
     kind: ClassVar[str] = "fixed-real"
     share: float | None = None
     weight: float | None = None
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(), cls(share=0.5), cls(weight=0.3))
 
     def validate(self) -> None:
         for name, value in (("share", self.share), ("weight", self.weight)):

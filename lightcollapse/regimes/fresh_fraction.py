@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import msgspec
 import numpy as np
@@ -62,6 +62,10 @@ class FreshFraction(Regime, frozen=True):
     kind: ClassVar[str] = "fresh-fraction"
     fraction: float | tuple[float, ...] | Trend
     bias: float = 0.0
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.25), cls(Trend(0.5, 0.2, "linear")), cls(0.25, bias=0.8))
 
     def validate(self) -> None:
         if isinstance(self.fraction, Trend):

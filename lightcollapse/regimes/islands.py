@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ class Islands(Regime, frozen=True):
     own: float | None = None
     shared: float | None = None
     fresh: float | None = None
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(3, own=0.5, shared=0.3),)
 
     def validate(self) -> None:
         require(self.labs >= 2, "labs must be at least 2", self.labs, "with one lab, use fresh-fraction")

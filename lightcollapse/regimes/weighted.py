@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ class Weighted(Regime, frozen=True):
     kind: ClassVar[str] = "weighted"
     weight: float
     fresh: float = 1.0
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(0.6, 0.5),)
 
     def validate(self) -> None:
         require(0.0 <= self.weight <= 1.0, "weight must lie in [0, 1]", self.weight)

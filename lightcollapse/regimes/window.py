@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ class Window(Regime, frozen=True):
 
     kind: ClassVar[str] = "window"
     generations: int
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(2),)
 
     def validate(self) -> None:
         require(self.generations >= 1, "generations must be at least 1", self.generations)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ class Uniform(SymbolSource, frozen=True):
 
     kind: ClassVar[str] = "uniform"
     size: int
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(6),)
 
     def validate(self) -> None:
         require(self.size >= 1, "size must be at least 1 symbol", self.size)
@@ -33,6 +37,10 @@ class Zipf(SymbolSource, frozen=True):
     exponent: float
     offset: float = 0.0
 
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(10, 1.0),)
+
     def validate(self) -> None:
         require(self.size >= 1, "size must be at least 1 symbol", self.size)
         require(math.isfinite(self.exponent) and self.exponent >= 0, "exponent must be at least 0", self.exponent)
@@ -48,6 +56,10 @@ class Probabilities(SymbolSource, frozen=True):
 
     kind: ClassVar[str] = "probabilities"
     values: tuple[float, ...]
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls((0.5, 0.3, 0.2)),)
 
     def validate(self) -> None:
         require(len(self.values) >= 1, "values must hold at least one probability", list(self.values))
