@@ -47,9 +47,11 @@ def _fields(part: type[Part]) -> dict[str, Any]:
 
 
 def _builtin(value: Any) -> Any:
-    """A NumPy number or array, or a path, as Python's own."""
+    """A NumPy number or array, or a path, as Python's own; also inside a list or a tuple."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, list | tuple):
+        return tuple(map(_builtin, value))
     return value.tolist() if hasattr(value, "tolist") else value
 
 
