@@ -17,7 +17,7 @@ from lightcollapse.theorems.row import Float, Kind, Law, Theorem, Values, always
 
 Standard = Callable[[Scenario], Float]  # for the standard normal source
 
-_LARGEST_SPREAD = 0.6  # Var(s^2) / E(s^2)^2 up to which the matched lognormal law holds its stated error with weights
+_LARGEST_SPREAD = 0.5  # Var(s^2) / E(s^2)^2 up to which the matched lognormal law holds its stated error with weights
 
 
 def _scale(metric: str, scenario: Scenario) -> tuple[float, float]:
