@@ -151,8 +151,8 @@ def refuse_curation(family: str, abilities: frozenset[str], steps: tuple[Curatio
         missing = sorted(step.asks() - abilities)
         if missing:
             raise CardError(
-                f"curation {step.kind} needs {_WORDS[missing[0]]}, which family {family} does not offer; it offers "
-                f"{', '.join(_WORDS[name] for name in sorted(abilities)) or 'nothing to curate'}"
+                f"curation {step.kind} needs {_WORDS[missing[0]]}, which family {family} does not offer; "
+                f"`lightcollapse matrix {family}` shows what fits"
             )
 
 
@@ -166,6 +166,7 @@ _WORDS = {
     "removal": "points that can be removed",
     "symbols": "symbols",
     "substitutes": "real data to put in the place of points",
+    "table": "single symbols to give a score each",
     "temperature": "a law that temperature can change",
     "top_k": "symbols to keep the k likeliest of",
     "top_p": "a law that can be cut to its likeliest part",

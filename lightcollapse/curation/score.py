@@ -45,7 +45,7 @@ def ability(score: Score) -> str:
     """What a family must offer for points to be given this score."""
     if isinstance(score, str):
         return _NAMES[score]
-    return "symbols" if isinstance(score, tuple) else "value"
+    return "table" if isinstance(score, tuple) else "value"
 
 
 def scores(stage: Stage, score: Score, points: Float) -> Float:

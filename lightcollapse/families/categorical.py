@@ -60,6 +60,7 @@ class Categorical(Family, frozen=True):
             "removal",
             "substitutes",
             "symbols",
+            "table",
             "temperature",
             "top_k",
             "top_p",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,9 +72,12 @@ class Sums:
 
 @dataclass(frozen=True)
 class Points:
-    """Batches as points, curated on their way."""
+    """Batches as points, curated on their way.
 
-    estimator: Estimator
+    `estimator` is an Estimator, or whatever else offers a curation what it needs.
+    """
+
+    estimator: Any
     curation: tuple[Curation, ...] = ()
 
     def real(self, count: int, draws: Draws, bias: float) -> Batch:
@@ -105,7 +108,7 @@ class Points:
     def stage(self, past: Past, draws: Draws, measured: dict[str, Float]) -> Stage:
         """What one step may ask for."""
         earlier = tuple(past.batches[g] for g in sorted(past.batches, reverse=True) if g > REAL)
-        return Stage(cast(Any, self.estimator), past.model, past.first, earlier, draws, measured)
+        return Stage(self.estimator, past.model, past.first, earlier, draws, measured)
 
     def real_curated(self, batch: Batch, past: Past, draws: Draws) -> Batch:
         """Real points after every step, from training set 2 on."""
