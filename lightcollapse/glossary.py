@@ -144,11 +144,27 @@ METRICS: dict[str, Term] = {
         "#{rare words}",
         "Rare word types of the human training text that still occur in text that model t wrote.",
     ),
+    "alive": Term(
+        "alive",
+        "1 where V(m_t) > 0",
+        "Whether model t can still produce anything but one value: 1 or 0, its mean the share of chains that can.",
+    ),
+    "coupling": Term(
+        "coupling",
+        "J_t",
+        "Coupling of the spins of model t; infinite once all the configurations it learned from were aligned.",
+    ),
 }
 
 HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian": ("variance", "w2_squared", "kl_model_source"),
     "categorical": ("heterozygosity", "entropy", "support"),
+    "bernoulli": ("variance", "alive", "kl_model_source"),
+    "poisson": ("mean", "alive", "kl_model_source"),
+    "geometric": ("variance", "alive", "kl_model_source"),
+    "exponential": ("mean", "entropy", "kl_model_source"),
+    "gaussian-mean": ("mean", "kl_model_source"),
+    "ising": ("mean", "coupling", "entropy", "alive"),
     "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary", "support"),
 }  # what a table shows of a family where nobody asks for other metrics, the most telling first
 

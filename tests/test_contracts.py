@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import lightcollapse.kernels
+from lightcollapse import families, sources
 from lightcollapse.errors import CardError
 from lightcollapse.families import FAMILIES, Categorical, Family, Gaussian, NGram
 from lightcollapse.families.base import used_columns
+from lightcollapse.families.exponential_family import ExponentialFamily
 from lightcollapse.loop import run
 from lightcollapse.record import Record
 from lightcollapse.regimes import (
@@ -51,6 +54,12 @@ FAMILY_CARDS: dict[str, tuple[Source, Family, int]] = {
     "ngram chars": (Text(str(CORPUS), document_length=40), NGram(3), 1500),
     "ngram words": (Text(str(CORPUS), unit="words", document_length=20), NGram(2, smoothing="ml"), 300),
     "ngram kneser-ney": (Text(str(CORPUS), unit="bytes", document_length=40), NGram(4, smoothing="kneser-ney"), 1500),
+    "bernoulli": (sources.Bernoulli(0.3), families.Bernoulli(), 12),
+    "poisson": (sources.Poisson(2.5), families.Poisson(), 9),
+    "geometric": (sources.Geometric(2.0), families.Geometric(), 9),
+    "exponential": (sources.Exponential(3.0), families.Exponential(), 9),
+    "gaussian mean": (Normal(1.0, 2.0), families.GaussianMean(), 9),
+    "ising": (sources.Ising(7, 0.8), families.Ising(), 12),
 }
 REGIME_CARDS: dict[str, Regime] = {
     "replace": Replace(),
@@ -154,7 +163,7 @@ def test_a_record_repeats_itself_from_its_file(family: str, regime: str, tmp_pat
 def test_the_shape_of_a_record(family: str, regime: str) -> None:
     scenario = card(family, regime)
     record = run(scenario, seed=SEED, replicates=3)
-    assert tuple(record.metrics) == scenario.family.metrics
+    assert tuple(record.metrics) == scenario.metrics
     for name, values in record.metrics.items():
         assert values.shape == (3, 5) and values.dtype == np.float64, name
         assert values.flags.c_contiguous, name
@@ -169,8 +178,8 @@ def test_the_shape_of_a_record(family: str, regime: str) -> None:
 def test_the_first_real_sample_is_the_same_under_every_regime(family: str) -> None:
     """Generation 1 has seen nothing else. Regimes that take single points draw them, so points are drawn for all."""
     source, fitted, size = FAMILY_CARDS[family]
-    if isinstance(fitted, Gaussian):
-        fitted = Gaussian(fitted.variance, "points")
+    if isinstance(fitted, Gaussian | ExponentialFamily):
+        fitted = replace(fitted, draws="points")
     first = None
     for name, regime in REGIME_CARDS.items():
         scenario = allowed(source, fitted, regime, sample_size=size, generations=2)
@@ -256,7 +265,7 @@ def small(family: str, regime: str) -> Scenario:
     return Scenario(source, fitted, REGIME_CARDS[regime], sample_size=size, generations=3)
 
 
-INTEGERS = {"support", "vocabulary", "rare_vocabulary", "distinct_1", "distinct_2", "distinct_3", "distinct_4"}
+INTEGERS = {"alive", "support", "vocabulary", "rare_vocabulary", "distinct_1", "distinct_2", "distinct_3", "distinct_4"}
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")

@@ -5,12 +5,34 @@ from __future__ import annotations
 from lightcollapse.families.base import Block, Family, Simulation
 from lightcollapse.families.categorical import Categorical
 from lightcollapse.families.gaussian import Gaussian
+from lightcollapse.families.ising import Ising
 from lightcollapse.families.ngram import NGram
+from lightcollapse.families.numbers import Bernoulli, Exponential, GaussianMean, Geometric, Poisson
 
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
     Categorical,
     NGram,
+    Bernoulli,
+    Poisson,
+    Geometric,
+    Exponential,
+    GaussianMean,
+    Ising,
 )
 
-__all__ = ["FAMILIES", "Block", "Categorical", "Family", "Gaussian", "NGram", "Simulation"]
+__all__ = [
+    "FAMILIES",
+    "Bernoulli",
+    "Block",
+    "Categorical",
+    "Exponential",
+    "Family",
+    "Gaussian",
+    "GaussianMean",
+    "Geometric",
+    "Ising",
+    "NGram",
+    "Poisson",
+    "Simulation",
+]

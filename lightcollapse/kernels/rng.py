@@ -174,7 +174,7 @@ def gamma(shape, c0, c1, c2, c3, k0, k1):
 
 
 @inlined
-def _stirling_tail(k):
+def stirling_tail(k):
     """log k! less Stirling's formula at k + 1/2: the correction that binomial rejection needs."""
     if k < 10:
         return math.lgamma(k + 1.0) - ((k + 0.5) * math.log(k + 1.0) - (k + 1.0) + 0.9189385332046728)
@@ -222,10 +222,10 @@ def _binomial_rejection(n, p, c0, c1, c2, c3, k0, k1):
             (mode + 0.5) * math.log((mode + 1.0) / (odds * (n - mode + 1.0)))
             + (n + 1.0) * math.log((n - mode + 1.0) / (n - k + 1.0))
             + (k + 0.5) * math.log(odds * (n - k + 1.0) / (k + 1.0))
-            + _stirling_tail(mode)
-            + _stirling_tail(n - mode)
-            - _stirling_tail(k)
-            - _stirling_tail(n - k)
+            + stirling_tail(mode)
+            + stirling_tail(n - mode)
+            - stirling_tail(k)
+            - stirling_tail(n - k)
         )
         if math.log(v * scale / (a / (distance * distance) + b)) <= bound:
             return np.int64(k), c0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lightcollapse.sources.base import Source, SymbolSource
 from lightcollapse.sources.normal import Normal
+from lightcollapse.sources.numbers import Bernoulli, Exponential, Geometric, Ising, NumberSource, Poisson
 from lightcollapse.sources.symbols import Probabilities, Uniform, Zipf
 from lightcollapse.sources.text import Text
 
@@ -13,6 +14,26 @@ SOURCES: tuple[type[Source], ...] = (
     Zipf,
     Probabilities,
     Text,
+    Bernoulli,
+    Poisson,
+    Geometric,
+    Exponential,
+    Ising,
 )
 
-__all__ = ["SOURCES", "Normal", "Probabilities", "Source", "SymbolSource", "Text", "Uniform", "Zipf"]
+__all__ = [
+    "SOURCES",
+    "Bernoulli",
+    "Exponential",
+    "Geometric",
+    "Ising",
+    "Normal",
+    "NumberSource",
+    "Poisson",
+    "Probabilities",
+    "Source",
+    "SymbolSource",
+    "Text",
+    "Uniform",
+    "Zipf",
+]
