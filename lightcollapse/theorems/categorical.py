@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, rel_entr, xlogy
 
+from lightcollapse.families.base import EDGE_FAILURE
 from lightcollapse.families.categorical import tail_symbols
 from lightcollapse.predictions import branching, smoothing, wright_fisher, wright_fisher_mixed
 from lightcollapse.predictions.pairs import Tilt, pair_diversity, tilted_share
@@ -204,6 +205,18 @@ def _tail_indices(scenario: Scenario) -> NDArray[np.int64]:
     return order[:rare]
 
 
+def _tailed(scenario: Scenario) -> bool:
+    """Whether some symbol that occurs is rare."""
+    return _plain(scenario) and bool(np.any(_law(scenario)[_tail_indices(scenario)] > 0.0))
+
+
+def _in_tail(scenario: Scenario, p: Float) -> Float:
+    """Share of the symbols of source probability p that the tail holds: a tie at its edge is held in part."""
+    values, place, counts = np.unique(_law(scenario), return_inverse=True, return_counts=True)
+    held = np.bincount(place[_tail_indices(scenario)], minlength=len(values)) / counts
+    return held[np.searchsorted(values, p)]
+
+
 def _drained_tail(scenario: Scenario) -> Float:
     """The tail as a drift towards frequent symbols would leave it: less by a share 1/n in each generation."""
     share = 1.0 - 1.0 / float(scenario.sample_sizes()[0])
@@ -239,7 +252,39 @@ def _regime_rows(regime: str, ids: dict[str, tuple[str, ...]]) -> list[Theorem]:
             return _entropy_loss(entropies)(scenario)
         return _SUMS[regime](scenario, _divergence_terms)
 
+    def failures(scenario: Scenario) -> Float:
+        failed = _SUMS[regime](
+            scenario, lambda share, p: np.where(share < EDGE_FAILURE * p, p, 0.0) * _in_tail(scenario, p)
+        )
+        return failed / float(_law(scenario)[_tail_indices(scenario)].sum())
+
+    def retained(scenario: Scenario) -> Float:
+        kept = _SUMS[regime](scenario, lambda share, p: (share > 0.0) * (p > 0.0) * _in_tail(scenario, p))
+        return kept / float(np.count_nonzero(_law(scenario)[_tail_indices(scenario)]))
+
     return [
+        _row(
+            f"{regime}-edge-case-failure",
+            (),
+            (regime,),
+            "edge_case_failure",
+            "the chance that a rare symbol's frequency falls below a tenth, exact from the chain of one count",
+            note,
+            failures,
+            _to(lambda scenario: 1.0),
+            condition=_tailed,
+        ),
+        _row(
+            f"{regime}-rare-retention",
+            (),
+            (regime,),
+            "rare_retention",
+            "the chance that a rare symbol survives, exact from the chain of one count",
+            note,
+            retained,
+            _to(lambda scenario: 1.0),
+            condition=_tailed,
+        ),
         _row(
             f"{regime}-entropy",
             ids["entropy"],
