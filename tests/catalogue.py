@@ -23,7 +23,6 @@ from catalogue_params import (
     one,
     sizes,
 )
-from scipy.special import zeta as riemann_zeta
 
 from lightcollapse.predictions import (
     branching,
@@ -93,17 +92,6 @@ def fixed_real(params: Params) -> float:
 
 def weighted_diversity(params: Params) -> float:
     return last(weighted.weighted_diversity(params["w"], params["nr"], params["ns"], params["t"]))
-
-
-def known_variance_drift(params: Params) -> float:
-    """Var of the pooled mean after t additions of m real and k synthetic points to m + k real ones, variance known."""
-    m, k = params["m"], params["k"]
-    n = float(m + k)
-    drift = 1.0 / n
-    for t in range(1, int(params["t"]) + 1):
-        grown = (t + 1) * n
-        drift = ((grown - m) / grown) ** 2 * drift + n / grown**2
-    return drift
 
 
 def window_diversity(params: Params) -> float:
@@ -176,21 +164,6 @@ def separated_component(params: Params) -> float:
     return float(wright_fisher.binomial_rows(n, [params["pi_k"]])[0] @ (shrink * values))
 
 
-def ngram_fixed(params: Params) -> float:
-    n = np.asarray(params["n_c"], dtype=np.float64)
-    share = np.asarray(params.get("pi", n / n.sum()))
-    het = np.asarray(params.get("H_c", np.full(len(n), heterozygosity({}))))
-    return float(share @ (het * (1.0 - 1.0 / n) ** params["t"]))
-
-
-def ngram_random(params: Params) -> float:
-    share = np.asarray(params["pi"])
-    het = np.asarray(params.get("H_c", np.full(len(share), heterozygosity({}))))
-    rows = wright_fisher.binomial_rows(int(params["n"]), share)
-    kept = 1.0 - rows[:, 1:] @ (1.0 / np.arange(1.0, params["n"] + 1))
-    return float(share @ (het * kept ** params["t"]))
-
-
 def mixture_variance(params: Params) -> float:
     """Total variance of the source mixture, from texts such as "-1,0,3" and "\u00b12" (two components)."""
 
@@ -236,43 +209,8 @@ def tempered_mean(params: Params) -> float:
 # -- Zipf tails --------------------------------------------------------------------------------------------------------
 
 
-def branching_missing(params: Params) -> float:
-    return last(branching.missing_mass(law(params), sizes(params)))
-
-
-def heaps_effective(params: Params) -> float:
-    """Heaps' law with the effective sample size: Gamma(1 - 1/b) (n s / Z)^(1/b) - 1/2, Z of the V symbols kept."""
-    from scipy.special import gamma
-
-    b = float(params["beta"])
-    if params["V"] == "inf":
-        total = float(riemann_zeta(b))
-    else:
-        total = float(np.sum(np.arange(1.0, int(params["V"]) + 1) ** -b))
-    effective = branching.effective_sample_size(sizes(params))[-1]
-    shown = gamma(1.0 - 1.0 / b) * (effective / total) ** (1.0 / b)
-    return float(shown - (0.0 if params["V"] == "inf" else 0.5))
-
-
 def seen(p: Float, n: float) -> float:
     return float(np.sum(-np.expm1(n * np.log1p(-p))))
-
-
-def first_extinction(params: Params) -> float:
-    """Mean generation at which the first symbol is lost, from the product of branching survivals.
-
-    Beyond 50,000 generations the chance that all are left falls like a power of t + log(t)/3 + 1.8.
-    """
-    p, n, most = law(params), float(params["n"]), 50_000
-    alive = branching.survival(most)
-    chance = np.prod(-np.expm1(-n * np.multiply.outer(alive, p)), axis=1)
-    far = most + np.log(most) / 3.0 + 1.8
-    return float(1.0 + chance.sum() + chance[-1] * (far / (len(p) - 1.0) - 0.5))
-
-
-def no_extinction(params: Params) -> float:
-    lost = branching.loss_probability(law(params), sizes(params))[-1]
-    return float(np.prod(1.0 - lost))
 
 
 EVALUATE: dict[str, Callable[[Params], float]] = {
@@ -323,7 +261,6 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     "G10.fresh.log.gamma": matched(gaussian_mixed.matched_log_variance_mean, "gamma"),
     "G10.fresh.log.lognormal": matched(gaussian_mixed.matched_log_variance_mean, "lognormal"),
     "G10.fresh.W2.gamma": matched(gaussian_mixed.matched_w2_squared_mean, "gamma"),
-    "A3.accfresh.var": known_variance_drift,
     # 1.6 and 1.7 fixed real data, weights
     "F1.fixedreal.H": lambda p: heterozygosity(p) * fixed_real(p),
     "F1.fixedreal.var": fixed_real,
@@ -333,11 +270,6 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     "W2.golden.w": lambda p: weighted.best_weight(p["nr"], p["ns"]),
     "W2.golden.risk": lambda p: weighted.stationary_risk(p["w"], p["nr"], p["ns"]),
     "W3.exact.w": lambda p: weighted.best_diversity_weight(p["nr"], p["ns"]),
-    "P2.budget": lambda p: weighted.pooled_points_needed(p["delta"], p["n"]),
-    "P2.budget.mc": lambda p: heterozygosity(p) * pairs.fresh_limit(p["n"], p["m"]),
-    "P3.horizon": lambda p: weighted.generations_of_grace(p["delta"], p["n"]),
-    "P4.nr.opt": lambda p: weighted.real_points_needed(p["delta"], p["n_syn"]),
-    "P4.nr.opt.mc": lambda p: weighted.stationary_risk(p["w"], p["nr"], p["ns"]),
     # 1.8 biased sampling
     "G11.lambda.var": biased(gaussian.biased_variance_mean),
     "G11.lambda.meanvar": biased(gaussian.biased_mean_variance),
@@ -383,12 +315,6 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     "C23.chi2": by_law(wright_fisher.chi_squared_mean),
     "C24.coarse": surrogate_entropy,
     "C24.richardson": lambda p: wright_fisher.entropy_extrapolated(law(p), p["n"], p["t"]),
-    "C25.firstext.mean.branch": first_extinction,
-    "C25.firstext.cdf.branch": no_extinction,
-    "C25.firstext.cdf.exactmarg": lambda p: float(np.prod(1.0 - wright_fisher.loss_probability(law(p), sizes(p))[-1])),
-    "N1.collapseprob": by_law(wright_fisher.collapse_probability),
-    "N3.ngram.fixed": ngram_fixed,
-    "N3.ngram.random": ngram_random,
     "C18.fresh.lost": lambda p: last(wright_fisher_mixed.fresh_loss_probability(p["p"], sizes(p), p["m"])),
     "C18.fresh.ent": fresh_entropy_term,
     "C18.fresh.lost.branch": fresh_branching_loss,
@@ -405,15 +331,7 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     "S3.addk.CE": smoothed(smoothing.smoothed_cross_entropy_mean),
     "S4.addk.seen": smoothed(smoothing.smoothed_seen_mean),
     "S5.addk.mean": lambda p: float(smoothing.smoothed_probability_mean(law(p), sizes(p), p["k"])[-1, 0]),
-    "H9.eval.extra.gen": lambda p: last(wright_fisher.entropy_mean(law(p), [*sizes(p), p["N_eval"]])),
-    "H9.eval.extra.gen.H": lambda p: last(wright_fisher.heterozygosity_mean(law(p), [*sizes(p), p["N_eval"]])),
-    "H1.plugin.exact": lambda p: last(wright_fisher.entropy_mean(law(p), [p["n"]])),
     "T1.temp.K2": tempered_mean,
     # 6 Zipf tails
-    "Z1.missing.exact": lambda p: last(wright_fisher.missing_mass_mean(law(p), [p["n"]])),
-    "Z2.distinct.exact": lambda p: seen(law(p), p["n"]),
-    "Z4.multigen": branching_missing,
-    "Z4.multigen.mc": branching_missing,
-    "Z5.heaps.neff": heaps_effective,
     **DISCRETE,
 }

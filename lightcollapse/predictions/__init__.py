@@ -15,6 +15,13 @@
     curation        selection by reward, by a judge, or of the best-scored share, on infinite samples
     verification    answers that are checked before they are learned from
     disturbed       noise, removal and cuts between writing and training, at any sample size
+    zipf            Zipf tails: missing mass, vocabularies, cut and mixed laws
+    budget          how many points are enough, and bias that feeds back through a growing pool
+    estimators      entropy, diversity and numbers of symbols from a sample, and what they read on average
+    mixture         mixtures of Gaussians: total variance, separated components
+    markov          chains of symbols: contexts, part real data, bounds of collapse
+    innovation      new symbols now and then
+    absorption      how long until symbols are lost
 
 Generation 0 is the source and model t is fitted on training set t, so results run over generations 0..T and entry 0
 is the source's own value. Logarithms are natural.
