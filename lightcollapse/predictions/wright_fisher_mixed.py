@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
-from lightcollapse.predictions.wright_fisher import LARGEST_CHAIN, BySymbol, binomial_rows, grouped
+from lightcollapse.predictions.wright_fisher import LARGEST_CHAIN, NOTHING, BySymbol, binomial_rows, grouped
 
 LARGEST_WORK = 2e9  # multiplications beyond which a chain is refused
 
@@ -103,11 +103,15 @@ def weighted_expected_sum(
     def laws() -> Iterator[tuple[Float, Float]]:
         shares, law = np.arange(first + 1) / first, binomial_rows(first, values)
         yield shares, law
+        known, shape, step = (first, 0), (0, 0, 0), np.ones((1, 1))
         for m, k in zip(real, drawn, strict=True):
-            synthetic, new = law @ binomial_rows(k, shares), binomial_rows(m, values)
+            if (*known, k) != shape:  # else the states and their transitions are those of the generation before
+                shape, step = (*known, k), binomial_rows(k, shares)
+            synthetic, new = law @ step, binomial_rows(m, values)
             mixed = weight * np.arange(m + 1)[:, None] / m + (1.0 - weight) * np.arange(k + 1)[None, :] / k
-            shares = np.clip(mixed, 0.0, 1.0).ravel()
+            shares, known = np.clip(mixed, 0.0, 1.0).ravel(), (m, k)
             law = (new[:, :, None] * synthetic[:, None, :]).reshape(len(values), -1)
+            law[law < NOTHING] = 0.0
             yield shares, law
 
     return _expect(values, counts, functional, laws())
