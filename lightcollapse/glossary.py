@@ -214,6 +214,23 @@ WORDS: dict[str, Term] = {
         "",
         "Source, family, regime, curation, sample size and generations. With a seed it decides every bit of a run.",
     ),
+    "tilt": Term(
+        "tilt",
+        "N(mu + b sigma, sigma^2), or p^(1 + b) / sum p^(1 + b)",
+        "How fresh real data is biased away from the source: the first real sample is not. A normal law moves by b "
+        "standard deviations; of symbols the frequent ones gain where b is above 0.",
+    ),
+    "weight": Term(
+        "weight of the real part",
+        "w",
+        "Share of the whole weight that the real points of a training set have in the fit, however few they are. "
+        "Without one, every point weighs the same.",
+    ),
+    "lab": Term(
+        "lab",
+        "",
+        "One of several models side by side, each trained on its own writing, on that of all labs, and on real data.",
+    ),
     "seed": Term("seed", "", "A whole number in [0, 2^64). One that is not given is drawn, printed and kept."),
 }
 
