@@ -168,23 +168,8 @@ class CategoricalEstimator(DensityEstimator):
     def decode(
         self, model: CategoricalModel | None, lanes: int, temperature: float, top_k: int, top_p: float
     ) -> CategoricalModel:
-        """Probabilities to the power 1 / temperature, then the k likeliest symbols, then the smallest set of the
-        likeliest that holds `top_p` of what is left; ties go to the earlier symbol.
-        """
         probabilities = (self._source_model(lanes) if model is None else model).probabilities
-        with np.errstate(divide="ignore"):
-            logs = np.log(probabilities) / temperature
-        sharp = np.exp(logs - logs.max(axis=1, keepdims=True))
-        order = np.argsort(-sharp, axis=1, kind="stable")
-        ranked = np.take_along_axis(sharp, order, axis=1)
-        if top_k:
-            ranked[:, top_k:] = 0.0
-        ranked /= ranked.sum(axis=1, keepdims=True)
-        before = np.cumsum(ranked, axis=1) - ranked
-        if top_p < 1.0:
-            ranked[before >= top_p * (1.0 - 1e-12)] = 0.0
-        np.put_along_axis(sharp, order, ranked / ranked.sum(axis=1, keepdims=True), axis=1)
-        return CategoricalModel(sharp)
+        return CategoricalModel(sharpened(probabilities, temperature, top_k, top_p))
 
     def log_density(self, model: CategoricalModel, points: Float) -> Float:
         with np.errstate(divide="ignore"):
@@ -200,6 +185,25 @@ class CategoricalEstimator(DensityEstimator):
 
     def right(self, points: Float, answers: tuple[float, ...]) -> NDArray[np.bool_]:
         return np.isin(points[:, :, 0], answers)
+
+
+def sharpened(probabilities: Float, temperature: float, top_k: int, top_p: float) -> Float:
+    """Each row to the power 1 / temperature, then its k likeliest symbols, then the smallest set of the likeliest that
+    holds `top_p` of what is left; ties go to the earlier symbol. float64 (laws, symbols).
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.log(probabilities) / temperature
+    sharp = np.exp(logs - logs.max(axis=1, keepdims=True))
+    order = np.argsort(-sharp, axis=1, kind="stable")
+    ranked = np.take_along_axis(sharp, order, axis=1)
+    if top_k:
+        ranked[:, top_k:] = 0.0
+    ranked /= ranked.sum(axis=1, keepdims=True)
+    before = np.cumsum(ranked, axis=1) - ranked
+    if top_p < 1.0:
+        ranked[before >= top_p * (1.0 - 1e-12)] = 0.0
+    np.put_along_axis(sharp, order, ranked / ranked.sum(axis=1, keepdims=True), axis=1)
+    return sharp
 
 
 def tail_symbols(probabilities: NDArray[np.float64], share: float) -> tuple[NDArray[np.int64], int]:
@@ -220,7 +224,24 @@ class CategoricalSimulation:
     source: SymbolSource
     schedule: Schedule
     seed: int
-    block_size: int = 16
+
+    @functools.cached_property
+    def tables(self) -> tuple[Any, ...]:
+        """What the kernel reads beside the replicate: schedule, weights, the fit, the law and its tail."""
+        probabilities = np.ascontiguousarray(self.source.probabilities(), dtype=np.float64)
+        return (
+            integer_columns(self.schedule),
+            weights(self.schedule),
+            float(self.family.smoothing),
+            self.family.draws == "points",
+            probabilities,
+            *tail_symbols(probabilities, self.family.tail_share),
+        )
+
+    @property
+    def block_size(self) -> int:
+        """As many as make some work of a block; their results take no more than a few MiB."""
+        return max(1, min(1024, 2**19 // (len(self.schedule) + 1) // len(self.family.metrics)))
 
     @property
     def memory(self) -> int:
@@ -231,25 +252,10 @@ class CategoricalSimulation:
         return 8 * symbols * (12 + (int(behind.max()) if moves else 0))
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
-        from lightcollapse.kernels.categorical import recursion
+        from lightcollapse.kernels.categorical import recursions
         from lightcollapse.kernels.rng import key
 
-        probabilities = np.ascontiguousarray(self.source.probabilities(), dtype=np.float64)
-        order, rare = tail_symbols(probabilities, self.family.tail_share)
         names = self.family.metrics
-        columns, real_weights = integer_columns(self.schedule), weights(self.schedule)
         out = np.empty((len(replicates), len(names), len(self.schedule) + 1))
-        for row, replicate in zip(out, replicates, strict=True):
-            recursion(
-                columns,
-                real_weights,
-                float(self.family.smoothing),
-                self.family.draws == "points",
-                probabilities,
-                order,
-                rare,
-                replicate,
-                *key(self.seed),
-                row,
-            )
+        recursions(*self.tables, replicates, *key(self.seed), out)
         return Block({name: np.ascontiguousarray(out[:, i]) for i, name in enumerate(names)})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -206,14 +206,26 @@ class GaussianSimulation:
     schedule: Schedule
     seed: int
 
-    @property
+    @functools.cached_property
     def kept(self) -> int:
         """Points of a replicate that are kept."""
         return int(self.schedule["sample"].sum() + self.schedule["fresh"][0]) if needs_points(self.schedule) else 0
 
+    @functools.cached_property
+    def every_point(self) -> bool:
+        """Whether every point is drawn."""
+        return self.kept > 0 or self.family.draws == "points"
+
+    @functools.cached_property
+    def rows(self) -> tuple[NDArray[np.int64], Float]:
+        """The schedule as kernels read it."""
+        return integer_columns(self.schedule), weights(self.schedule)
+
     @property
     def block_size(self) -> int:
-        """64 lanes; fewer where kept points would take more than 64 MiB a block."""
+        """1024 lanes of sums; 64 of points, fewer where kept points would take more than 64 MiB a block."""
+        if not self.every_point:
+            return 1024
         return 64 if self.kept == 0 else max(1, min(64, 2**23 // self.kept))
 
     @property
@@ -225,14 +237,12 @@ class GaussianSimulation:
         from lightcollapse.kernels.gaussian import recursion
         from lightcollapse.kernels.rng import key
 
-        keep = needs_points(self.schedule)
         out = np.empty((3, len(replicates), len(self.schedule) + 1))
         recursion(
-            integer_columns(self.schedule),
-            weights(self.schedule),
+            *self.rows,
             self.family.variance == "unbiased",
-            keep or self.family.draws == "points",
-            keep,
+            self.every_point,
+            self.kept > 0,
             float(self.source.mean),
             float(self.source.std),
             replicates,
@@ -248,7 +258,7 @@ def measures(mean: Float, variance: Float, log_variance: Float, source: Normal) 
     A collapsed model has infinite divergences, never NaN.
     """
     moments = {"mean": mean, "variance": variance, "log_variance": log_variance}
-    later = {name: partial(function, source=source) for name, function in _LATER.items()}
+    later = {name: functools.partial(function, source=source) for name, function in _LATER.items()}
     return Measured(moments, later, Gaussian.metrics)
 
 

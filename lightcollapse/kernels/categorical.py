@@ -316,3 +316,10 @@ def recursion(schedule, weights, smoothing, points, source, order, rare, replica
                 mixed = weight * parts[0, symbol] / totals[0] + (1.0 - weight) * parts[1, symbol] / totals[1]
                 model[symbol] = min(1.0, mixed)  # shares that sum to 1 but for rounding
         measure(model, source, order, rare, out, t)
+
+
+@kernel
+def recursions(schedule, weights, smoothing, points, source, order, rare, replicates, k0, k1, out):
+    """`recursion` of each replicate, uint64 (replicates,), into out float64 (replicates, 11, generations + 1)."""
+    for i in range(len(replicates)):
+        recursion(schedule, weights, smoothing, points, source, order, rare, replicates[i], k0, k1, out[i])
