@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter, defaultdict
 
@@ -11,8 +12,11 @@ PAD = 0
 class SlowModel:
     """Counts of all n-grams up to `order`; one pad stands before each document."""
 
-    def __init__(self, documents: list[list[int]], order: int, alphabet: int, smoothing: str) -> None:
+    def __init__(
+        self, documents: list[list[int]], order: int, alphabet: int, smoothing: str, closed: bool = False
+    ) -> None:
         self.order, self.alphabet, self.smoothing = order, alphabet, smoothing
+        self.slots = alphabet if closed else alphabet + 1
         self.count: Counter[tuple[int, ...]] = Counter()
         for document in documents:
             text = [PAD, *document]
@@ -26,33 +30,79 @@ class SlowModel:
             ngram: count if len(ngram) == order or ngram[0] == PAD else len(before[ngram])
             for ngram, count in self.count.items()
         }
-        self.discount = {}
-        for length in range(1, order + 1):
-            sizes = Counter(a for ngram, a in self.adjusted.items() if len(ngram) == length)
-            usable = sizes[1] and sizes[2]
-            self.discount[length] = sizes[1] / (sizes[1] + 2 * sizes[2]) if usable else 0.5
+        self._given: dict[tuple[int, ...], float] = {}  # mass that a shorter context gives to what the longer lacks
         self.followers = defaultdict(list)
         for ngram in self.count:
             self.followers[ngram[:-1]].append(ngram)
 
+    @functools.cached_property
+    def discount(self) -> dict[int, float]:
+        """One discount for each length, of adjusted counts; of counts for back-off."""
+        counts = self.count if self.smoothing == "backoff" else self.adjusted
+        out = {}
+        for length in range(1, self.order + 1):
+            sizes = Counter(a for ngram, a in counts.items() if len(ngram) == length)
+            usable = sizes[1] and sizes[2]
+            out[length] = sizes[1] / (sizes[1] + 2 * sizes[2]) if usable else 0.5
+        return out
+
+    @functools.cached_property
+    def three_discounts(self) -> dict[int, list[float]]:
+        """Discounts of adjusted counts 0, 1, 2 and more, for each length."""
+        out = {}
+        for length in range(1, self.order + 1):
+            n = Counter(a for ngram, a in self.adjusted.items() if len(ngram) == length)
+            out[length] = [0, 0.5, 1.0, 1.5]
+            if n[1] and n[2] and n[3] and n[4]:
+                y = n[1] / (n[1] + 2 * n[2])
+                three = [1 - 2 * y * n[2] / n[1], 2 - 3 * y * n[3] / n[2], 3 - 4 * y * n[4] / n[3]]
+                if all(0 < d < i for i, d in enumerate(three, start=1)):
+                    out[length] = [0, *three]
+        return out
+
     def probability(self, history: tuple[int, ...], symbol: int) -> float:
         """P(symbol | history), the history reaching back to its pad or as far as the model looks."""
+        if symbol > self.slots:
+            return 0.0
         return self._probability(history[-(self.order - 1) :] if self.order > 1 else (), symbol)
 
     def _probability(self, context: tuple[int, ...], symbol: int) -> float:
-        shorter = (lambda: self._probability(context[1:], symbol)) if context else (lambda: 1 / (self.alphabet + 1))
         seen = self.followers[context]
         if not seen:
-            return shorter()
+            return self._shorter(context, symbol)
+        shorter = functools.partial(self._shorter, context, symbol)
         ngram = (*context, symbol)
         if self.smoothing == "ml":
             return self.count[ngram] / sum(self.count[other] for other in seen)
         if self.smoothing == "witten-bell":
             total = sum(self.count[other] for other in seen)
             return (self.count[ngram] + len(seen) * shorter()) / (total + len(seen))
-        discount = self.discount[len(ngram)]
+        if self.smoothing == "backoff":
+            return self._backed_off(context, symbol)
         total = sum(self.adjusted[other] for other in seen)
-        return (max(self.adjusted.get(ngram, 0) - discount, 0) + discount * len(seen) * shorter()) / total
+        count = self.adjusted.get(ngram, 0)
+        if self.smoothing == "modified-kneser-ney":
+            discounts = self.three_discounts[len(ngram)]
+            freed = sum(discounts[min(self.adjusted[other], 3)] for other in seen)
+            return (count - discounts[min(count, 3)] + freed * shorter()) / total
+        discount = self.discount[len(ngram)]
+        return (max(count - discount, 0) + discount * len(seen) * shorter()) / total
+
+    def _shorter(self, context: tuple[int, ...], symbol: int) -> float:
+        return self._probability(context[1:], symbol) if context else 1 / self.slots
+
+    def _backed_off(self, context: tuple[int, ...], symbol: int) -> float:
+        """What is seen keeps its discounted share; the rest goes to what is not, normalised over every symbol."""
+        seen = self.followers[context]
+        total = sum(self.count[other] for other in seen)
+        discount = self.discount[len(context) + 1] if len(seen) < self.slots else 0.0
+        count = self.count[(*context, symbol)]
+        if count:
+            return (count - discount) / total
+        new = set(range(1, self.slots + 1)) - {other[-1] for other in seen}
+        if context not in self._given:
+            self._given[context] = math.fsum(self._shorter(context, other) for other in new)
+        return discount * len(seen) / total * self._shorter(context, symbol) / self._given[context]
 
     def log_probabilities(self, documents: list[list[int]]) -> list[float]:
         """Log-probability of each symbol."""

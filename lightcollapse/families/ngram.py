@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from lightcollapse.kernels.counting import Lexicon, WordSymbols
     from lightcollapse.kernels.ngram import Model
 
-_SMOOTHINGS = ("kneser-ney", "ml", "witten-bell")  # as in kernels.ngram, which a card must not import
+# As in kernels.smoothing, which a card must not import.
+_SMOOTHINGS = ("backoff", "kneser-ney", "ml", "modified-kneser-ney", "witten-bell")
 _REAL_DATA, _POOL = 0, 2  # streams of the generator
 _ANCHOR = 1 << 8  # lane of the first that picks re-used real documents
 _EXCERPT = 66  # characters
@@ -52,7 +53,9 @@ class NGram(Family, frozen=True):
     Args:
         order: n, the symbols of the longest n-gram, 1 to 16.
         unit: what a symbol is; None takes the source's, and another than the source's is refused.
-        smoothing: "witten-bell" or "kneser-ney", both interpolated, or "ml", which holds the unseen impossible.
+        smoothing: "witten-bell", "kneser-ney" (one discount an order) or "modified-kneser-ney" (three), all
+            interpolated with the shorter contexts; "backoff", absolute discounting that gives what it frees to what
+            the context has not seen, and to nothing else; or "ml", which holds the unseen impossible.
     """
 
     kind: ClassVar[str] = "ngram"

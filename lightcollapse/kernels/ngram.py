@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lightcollapse.compiler import kernel
 from lightcollapse.kernels.rng import MASK32, SYNTHETIC, key, philox
-from lightcollapse.kernels.smoothing import SMOOTHINGS, Urns, probabilities, states_of
+from lightcollapse.kernels.smoothing import SMOOTHINGS, Urns, states_of
 from lightcollapse.kernels.trie import Symbols, build
 
 LANES = 16  # documents written at a time, so that their waits for memory overlap
@@ -69,13 +69,15 @@ def score(text, parent, first, follower, symbol, unigram, states, known, back, o
 @kernel
 def write(
     out, symbols, length, alphabet, parent, first, follower, symbol, unigram, states,
-    urn, entry, keep, g, r, stream, k0, k1,
+    urn, entry, keep, rest, accept, g, r, stream, k0, k1,
 ):  # fmt: skip
     """Fill out int32 with padded documents of `length` symbols (the last may be shorter), `symbols` in all.
 
     Lane l writes documents l, l + LANES, ... and draws from stream `stream + (l << 8)`, two words a symbol; what the
-    first two words do not settle is drawn from lane LANES + l.
+    first two words do not settle is drawn from lane LANES + l. Where `accept` is not empty, what a context backs off to
+    must be new to it: from the shorter context is drawn until it is.
     """
+    exclusive = accept.size > 0
     state = np.empty(LANES, dtype=np.int64)
     pick = np.empty(LANES, dtype=np.int64)
     words = np.empty((4, LANES), dtype=np.uint64)
@@ -113,12 +115,16 @@ def write(
                     pick[lane] = -2
             for lane in range(active):
                 h = state[lane]
+                left = np.int64(-1)  # the context that was backed off from last
                 at = (begin + lane) * (length + 1) + 1 + step
                 drawn = np.int64(0)
                 if pick[lane] >= 0:
                     drawn = np.int64(entry[pick[lane]] & MASK32)
-                    if drawn != 0 and words[row + 1, lane] > np.uint64(keep[pick[lane]]):
+                    if exclusive and urn[h, 3] == 0:
+                        drawn = np.int64(0)  # `keep` does not hold here: drawn again below
+                    elif drawn != 0 and words[row + 1, lane] > np.uint64(keep[pick[lane]]):
                         drawn = np.int64(0)
+                        left = h
                         h = np.int64(parent[h])
                     elif drawn != 0 and urn[h, 3] == 1:
                         out[at] = drawn
@@ -129,24 +135,35 @@ def write(
                 while drawn == 0:
                     w0, w1, w2, w3 = philox(spent[lane], g, r, stream + ((_SLOW + np.uint64(lane)) << _LANE), k0, k1)
                     spent[lane] += _ONE
-                    size = np.uint64(urn[h, 1]) if h >= 0 else np.uint64(alphabet + 1)
+                    size = np.uint64(urn[h, 1]) if h >= 0 else np.uint64(rest.size)
                     product = w0 * size
                     if (product & MASK32) < size and (product & MASK32) < _TWO_32 % size:
                         continue
                     index = np.int64(product >> _S32)
                     if h < 0:
-                        drawn = index + 1
+                        drawn = np.int64(rest[index])
                         if drawn > alphabet:  # the unknown symbol cannot be written: draw anew
                             drawn = np.int64(0)
                             h = state[lane]
-                    elif w1 > np.uint64(urn[h, 2]):
+                            left = np.int64(-1)
+                        continue
+                    if w1 > np.uint64(urn[h, 2]):
+                        left = h
                         h = np.int64(parent[h])
-                    else:
-                        index += np.int64(urn[h, 0])
-                        drawn = np.int64(entry[index] & MASK32)
-                        if drawn != 0 and w1 > np.uint64(keep[index]):
-                            drawn = np.int64(0)
-                            h = np.int64(parent[h])
+                        continue
+                    index += np.int64(urn[h, 0])
+                    drawn = np.int64(entry[index] & MASK32)
+                    if drawn == 0:
+                        continue
+                    chance = np.uint64(keep[index])
+                    if exclusive:
+                        chance = np.uint64(accept[follower[find(first, symbol, h, drawn)]])
+                    if w1 > chance:
+                        drawn = np.int64(0)
+                        left = h
+                        h = np.int64(parent[h])
+                    elif exclusive and left >= 0 and find(first, symbol, left, drawn) >= 0:
+                        drawn = np.int64(0)
                 out[at] = drawn
                 h = state[lane]
                 slot = np.int64(-1)
@@ -161,13 +178,14 @@ def write(
 class Model:
     """An n-gram model fitted on padded documents: scores text, and writes it."""
 
-    def __init__(self, text: Symbols, order: int, alphabet: int, smoothing: str) -> None:
-        """`text` int32, padded, symbols in 1..alphabet; `smoothing` a name in SMOOTHINGS."""
+    def __init__(self, text: Symbols, order: int, alphabet: int, smoothing: str, *, closed: bool = False) -> None:
+        """`text` int32, padded, symbols in 1..alphabet; `smoothing` a name in SMOOTHINGS; `closed`: the law is one on
+        these symbols alone, and any other is impossible.
+        """
         self.trie = trie = build(text, order, alphabet)
+        self.slots = alphabet if closed else alphabet + 1
         self._smoothing = SMOOTHINGS[smoothing]
-        weights = self._smoothing.weights(trie)
-        self._known = probabilities(trie, weights)
-        self._back = weights.back
+        self._tables = self._smoothing.tables(trie, self.slots)
         self._states = states_of(trie)
         roots = int(trie.first[1])
         unigram = np.full(alphabet + 2, -1, dtype=np.int32)
@@ -177,21 +195,31 @@ class Model:
     @functools.cached_property
     def _urns(self) -> Urns:
         """Urns to draw from: a model that only scores needs none."""
-        return self._smoothing.urns(self.trie, self._states)
+        return self._smoothing.urns(self.trie, self._states, self.slots)
 
     def log_probabilities(self, text: Symbols) -> NDArray[np.float64]:
         """Log-probability of each symbol given its history, nats, pads left out; -inf for the impossible."""
         out = np.empty(int(np.count_nonzero(text)))
-        score(text, *self._automaton, self._known, self._back, out)
+        score(text, *self._automaton, self._tables.known, self._tables.back, out)
+        if self.slots == self.trie.alphabet:
+            out[text[text != 0] > self.trie.alphabet] = 0.0
         with np.errstate(divide="ignore"):
             return np.log(out)
+
+    def document_scores(self, text: Symbols) -> NDArray[np.float64]:
+        """Mean log-probability of a symbol of each document, nats, float64 (documents,); 0 for an empty document."""
+        lengths = np.diff(np.flatnonzero(text == 0)) - 1
+        document = np.repeat(np.arange(len(lengths)), lengths)
+        sums = np.bincount(document, weights=self.log_probabilities(text), minlength=len(lengths))
+        means: NDArray[np.float64] = sums / np.maximum(lengths, 1)
+        return means
 
     def write(self, symbols: int, length: int, generation: int, replicate: int, seed: int) -> Symbols:
         """Padded documents of `length` symbols, `symbols` in all: the draws for training set `generation`."""
         urns = self._urns
         out = np.empty(symbols + -(-symbols // length) + 1, dtype=np.int32)
         write(
-            out, symbols, length, self.trie.alphabet, *self._automaton, urns.urn, urns.entry, urns.keep,
-            np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
+            out, symbols, length, self.trie.alphabet, *self._automaton, urns.urn, urns.entry, urns.keep, urns.rest,
+            urns.accept, np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
         )  # fmt: skip
         return out

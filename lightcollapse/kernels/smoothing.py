@@ -6,7 +6,7 @@ The kernels read these tables and know no smoothing. To add one: a class here, a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,14 @@ _S32 = np.uint64(32)
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A smoothing as numbers: P(w | h) = gain(h w) + back(h) P(w | h without its oldest symbol).
+class Tables:
+    """A smoothing as numbers: P(w | h) = known(h w) where h w occurs, else back(h) P(w | h without its oldest symbol).
 
-    gain     float64 (G,)  of the n-gram; 0 for groups that are no n-gram (the root, the pad)
+    known    float64 (G,)  of the n-gram; the root holds the uniform law under the unigrams, the pad 0
     back     float64 (G,)  of the context; 1 where nothing follows it
     """
 
-    gain: NDArray[np.float64]
+    known: NDArray[np.float64]
     back: NDArray[np.float64]
 
 
@@ -37,12 +37,20 @@ class Urns:
     entry    uint64 (E,)    next state << 32 | symbol drawn (0: the end of a document, drawn again); the next state is
                             read only where the urn's context is whole
     keep     uint32 (E,)    chance of accepting the entry (in 2^-32, less one)
+    rest     int32 (R,)     symbols under the unigrams, equally likely; V + 1 stands for the unknown ones
+    accept   uint32 (G,)    where backing off leads only to symbols that the context lacks: chance of accepting an
+                            occurrence of the n-gram, which replaces `keep` in contexts that are not whole; else empty
     A smoothing uses the chance of staying or that of accepting, never both: they share a random word.
     """
 
     urn: NDArray[np.uint32]
     entry: NDArray[np.uint64]
     keep: NDArray[np.uint32]
+    rest: NDArray[np.int32]
+    accept: NDArray[np.uint32]
+
+
+_NO_ACCEPT = np.empty(0, dtype=np.uint32)
 
 
 def _chances(values: NDArray[np.float64]) -> NDArray[np.uint32]:
@@ -89,16 +97,36 @@ def _occurrences(trie: Trie, states: NDArray[np.int64]) -> tuple[NDArray[np.uint
     return urn, entry.view(np.uint64)
 
 
+def _every_symbol(slots: int) -> NDArray[np.int32]:
+    return np.arange(1, slots + 1, dtype=np.int32)
+
+
+def _interpolate(trie: Trie, gain: NDArray[np.float64], back: NDArray[np.float64], slots: int) -> Tables:
+    """Tables of P(w | h) = gain(h w) + back(h) P(w | h'), from the shortest on; the gain of the pad must be 0."""
+    known = gain.copy()
+    known[0] = 1.0 / slots
+    known[1] = 0.0
+    for k in range(1, trie.order + 1):
+        span = slice(max(2, int(trie.level[k])), int(trie.level[k + 1]))
+        known[span] += back[trie.suffix[span]] * known[trie.parent[span]]
+    return Tables(known, back)
+
+
+def _by_length(trie: Trie, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each group the value of its length: float64 (order + 1,) to (G,)."""
+    return np.repeat(values, np.diff(trie.level[: trie.order + 2]))
+
+
 class Smoothing(Protocol):
-    """What a smoothing answers."""
+    """What a smoothing answers. `slots` are the symbols of the law: V + 1, or V where the vocabulary is closed."""
 
     @staticmethod
-    def weights(trie: Trie) -> Weights:
+    def tables(trie: Trie, slots: int) -> Tables:
         """Its numbers for scoring."""
         ...
 
     @staticmethod
-    def urns(trie: Trie, states: NDArray[np.int64]) -> Urns:
+    def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
         """Its urns for drawing; `states` as `states_of` gives them."""
         ...
 
@@ -106,24 +134,84 @@ class Smoothing(Protocol):
 class WittenBell:
     """P(w | h) = (c(hw) + T(h) P(w | h')) / (c(h) + T(h)), h' being h without its oldest symbol.
 
-    Under the unigrams lies the uniform law on V + 1 symbols, one of them for all unknown ones.
+    Under the unigrams lies the uniform law on V + 1 symbols, one of them for all unknown ones; on V where the
+    vocabulary is closed.
     Source: Witten and Bell 1991, method C, interpolated as in Chen and Goodman 1998.
     """
 
     @staticmethod
-    def weights(trie: Trie) -> Weights:
+    def tables(trie: Trie, slots: int) -> Tables:
         total = np.maximum(trie.followed + trie.types, 1).astype(np.float64)
         gain = trie.count / total[trie.suffix]
         back = np.where(trie.followed > 0, trie.types / total, 1.0)
-        return Weights(gain, back)
+        return _interpolate(trie, gain, back, slots)
 
     @staticmethod
-    def urns(trie: Trie, states: NDArray[np.int64]) -> Urns:
+    def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
         urn, entry = _occurrences(trie, states)
         # The ends of documents are among the occurrences; as they are drawn again, the chance comes to c / (c + T).
         held = urn[:, 1].astype(np.float64)
         urn[:, 2] = _chances(held / np.maximum(held + trie.types[: trie.contexts], 1.0))
-        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32))
+        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), _NO_ACCEPT)
+
+
+def _adjusted(trie: Trie) -> NDArray[np.int64]:
+    """a(hw) of each group, int64 (G,): the count of the longest n-grams and of those that begin with the pad, else the
+    number of distinct symbols before.
+    """
+    counts = trie.count.astype(np.int64)
+    inner = np.flatnonzero(~_whole_ngram(trie))
+    counts[inner] = trie.child[inner + 1] - trie.child[inner]
+    counts[:2] = 0
+    return counts
+
+
+def _sizes(trie: Trie, counts: NDArray[Any], length: int) -> NDArray[np.int64]:
+    """How many n-grams of this length have count 1, 2, 3 and 4: int64 (4,)."""
+    here = counts[max(2, int(trie.level[length])) : trie.level[length + 1]]
+    return np.bincount(np.minimum(here, 5), minlength=6)[1:5]
+
+
+def _absolute_discounts(trie: Trie, counts: NDArray[Any]) -> NDArray[np.float64]:
+    """n1 / (n1 + 2 n2) for the n-grams of each length, 1/2 where either is 0, as the estimate would then be 0 or 1.
+
+    float64 (order + 1,); entry 0 is unused.
+    """
+    discounts = np.zeros(trie.order + 1)
+    for k in range(1, trie.order + 1):
+        once, twice = _sizes(trie, counts, k)[:2]
+        discounts[k] = once / (once + 2.0 * twice) if once and twice else 0.5
+    return discounts
+
+
+def _discounted_urns(
+    trie: Trie, states: NDArray[np.int64], slots: int, adjusted: NDArray[np.int64], discount: NDArray[np.float64]
+) -> Urns:
+    """Urns of an interpolated law whose gain is a - D: an entry is accepted with chance 1 - D / a."""
+    accept = _chances(1.0 - discount / np.maximum(adjusted, 1))
+    urn, entry = _occurrences(trie, states)
+    keep = accept[trie.deepest[trie.positions + 1]]
+    # An inner context's urn holds its distinct (symbol before, symbol after): the n-grams, one symbol longer, in
+    # the contexts that are its children.
+    pair = trie.follower[trie.first[1] :]
+    ngram = trie.parent[pair]
+    inner = np.flatnonzero(urn[:, 3] == 0)
+    begin = trie.first[trie.child[inner]]
+    urn[inner, 0] = len(entry) + begin - trie.first[1]
+    urn[inner, 1] = trie.first[trie.child[inner + 1]] - begin
+    return Urns(
+        urn,
+        np.concatenate([entry, trie.symbol[trie.first[1] :].astype(np.uint64)]),
+        np.concatenate([keep, accept[ngram]]),
+        _every_symbol(slots),
+        _NO_ACCEPT,
+    )
+
+
+def _total(trie: Trie, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The sum of the counts of each context's n-grams, 1 where there are none. float64 (G,)"""
+    total = np.bincount(trie.suffix[2:], weights=counts[2:], minlength=trie.groups)
+    return np.where(total == 0.0, 1.0, total)
 
 
 class KneserNey:
@@ -137,85 +225,146 @@ class KneserNey:
     """
 
     @staticmethod
-    def adjusted(trie: Trie) -> NDArray[np.int64]:
-        """a(hw) of each group. int64 (G,)"""
-        counts = trie.count.astype(np.int64)
-        inner = np.flatnonzero(~_whole_ngram(trie))
-        counts[inner] = trie.child[inner + 1] - trie.child[inner]
-        counts[:2] = 0
-        return counts
+    def tables(trie: Trie, slots: int) -> Tables:
+        adjusted = _adjusted(trie)
+        discount = _absolute_discounts(trie, adjusted)
+        total = _total(trie, adjusted)
+        gain = (adjusted - _by_length(trie, discount)) / total[trie.suffix]
+        gain[:2] = 0.0
+        above = _by_length(trie, np.append(discount[1:], 0.0))  # the discount of the n-grams that a context begins
+        back = np.where(trie.followed > 0, above * trie.types / total, 1.0)
+        return _interpolate(trie, gain, back, slots)
+
+    @staticmethod
+    def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
+        adjusted = _adjusted(trie)
+        discount = _by_length(trie, _absolute_discounts(trie, adjusted))
+        return _discounted_urns(trie, states, slots, adjusted, discount)
+
+
+class ModifiedKneserNey:
+    """Interpolated Kneser-Ney with three discounts an order: of n-grams with a = 1, a = 2, and a >= 3.
+
+    P(w | h) = (a(hw) - D(a(hw)) + P(w | h') sum over w of D(a(hw))) / sum over w of a(hw), a as in KneserNey. With
+    Y = n1 / (n1 + 2 n2), n_i being how many n-grams of the order have a = i, D(i) = i - (i + 1) Y n_(i+1) / n_i. Where
+    one of n1 .. n4 is 0, or some D(i) does not lie strictly between 0 and i, as in tiny texts, the order takes 1/2, 1
+    and 3/2.
+    Source: Chen and Goodman 1999, section 4.1; the fall-back values are those that KenLM takes (Heafield et al. 2013).
+    """
+
+    FALLBACK = (0.5, 1.0, 1.5)
 
     @staticmethod
     def discounts(trie: Trie, adjusted: NDArray[np.int64]) -> NDArray[np.float64]:
-        """D for the n-grams of each length. float64 (order + 1,); entry 0 is unused."""
-        discounts = np.zeros(trie.order + 1)
+        """D(1), D(2), D(3) for the n-grams of each length: float64 (order + 1, 4), the first row and column 0."""
+        discounts = np.zeros((trie.order + 1, 4))
         for k in range(1, trie.order + 1):
-            once, twice = np.bincount(np.minimum(adjusted[trie.level[k] : trie.level[k + 1]], 3), minlength=4)[1:3]
-            discounts[k] = once / (once + 2.0 * twice) if once and twice else 0.5
+            discounts[k, 1:] = ModifiedKneserNey.FALLBACK
+            sizes = _sizes(trie, adjusted, k)
+            if sizes.all():
+                y = sizes[0] / (sizes[0] + 2.0 * sizes[1])
+                i = np.arange(1, 4)
+                estimated = i - (i + 1) * y * sizes[1:] / sizes[:3]
+                if np.all((estimated > 0.0) & (estimated < i)):
+                    discounts[k, 1:] = estimated
         return discounts
 
     @staticmethod
-    def weights(trie: Trie) -> Weights:
-        adjusted = KneserNey.adjusted(trie)
-        discount = KneserNey.discounts(trie, adjusted)
-        lengths = np.diff(trie.level[: trie.order + 2])
-        total = np.bincount(trie.suffix[2:], weights=adjusted[2:], minlength=trie.groups)
-        total[total == 0.0] = 1.0
-        gain = (adjusted - np.repeat(discount, lengths)) / total[trie.suffix]
-        gain[:2] = 0.0
-        above = np.repeat(np.append(discount[1:], 0.0), lengths)  # the discount of the n-grams that a context begins
-        back = np.where(trie.followed > 0, above * trie.types / total, 1.0)
-        return Weights(gain, back)
+    def of_groups(trie: Trie, adjusted: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The discount of each n-gram. float64 (G,)"""
+        table = ModifiedKneserNey.discounts(trie, adjusted)
+        length = np.repeat(4 * np.arange(trie.order + 1), np.diff(trie.level[: trie.order + 2]))
+        discount: NDArray[np.float64] = table.ravel()[length + np.minimum(adjusted, 3)]
+        return discount
 
     @staticmethod
-    def urns(trie: Trie, states: NDArray[np.int64]) -> Urns:
-        adjusted = KneserNey.adjusted(trie)
-        discount = np.repeat(KneserNey.discounts(trie, adjusted), np.diff(trie.level[: trie.order + 2]))
-        accept = _chances(1.0 - discount / np.maximum(adjusted, 1))
+    def tables(trie: Trie, slots: int) -> Tables:
+        adjusted = _adjusted(trie)
+        discount = ModifiedKneserNey.of_groups(trie, adjusted)
+        total = _total(trie, adjusted)
+        freed = np.bincount(trie.suffix[2:], weights=discount[2:], minlength=trie.groups)
+        gain = (adjusted - discount) / total[trie.suffix]
+        back = np.where(trie.followed > 0, freed / total, 1.0)
+        return _interpolate(trie, gain, back, slots)
+
+    @staticmethod
+    def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
+        adjusted = _adjusted(trie)
+        return _discounted_urns(trie, states, slots, adjusted, ModifiedKneserNey.of_groups(trie, adjusted))
+
+
+class BackOff:
+    """Back-off with one absolute discount an order: what is freed goes to the unseen alone.
+
+    P(w | h) = (c(hw) - D) / c(h) where hw occurs, else D T(h) / c(h) times P(w | h') over the sum of P(v | h') over
+    all v that never follow h. D is n1 / (n1 + 2 n2) as in KneserNey, but of counts. Under the unigrams lies the uniform
+    law on the symbols that do not occur. A context that every symbol follows, as may be where the vocabulary is closed,
+    keeps its counts: nothing is left to give to.
+    Source: Katz 1987 for backing off; Ney, Essen and Kneser 1994 for the discount.
+    """
+
+    @staticmethod
+    def discounts(trie: Trie, slots: int) -> NDArray[np.float64]:
+        """D of the n-grams that each context begins. float64 (G,)"""
+        above = _by_length(trie, np.append(_absolute_discounts(trie, trie.count)[1:], 0.0))
+        return np.where(trie.types < slots, above, 0.0)
+
+    @staticmethod
+    def tables(trie: Trie, slots: int) -> Tables:
+        discount = BackOff.discounts(trie, slots)
+        total = np.maximum(trie.followed, 1).astype(np.float64)
+        known = (trie.count - discount[trie.suffix]) / total[trie.suffix]
+        known[0] = 1.0 / slots
+        known[1] = 0.0
+        return Tables(known, BackOff._shares(trie, slots, discount, total))
+
+    @staticmethod
+    def _shares(
+        trie: Trie, slots: int, discount: NDArray[np.float64], total: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """back(h): the mass freed in h over that which h' gives to what h lacks.
+
+        The latter, times c(h'), is c(h') less the counts in h' of all that follows h, plus D for each of them: whole
+        numbers and a sum of positive terms, so that nothing cancels.
+        """
+        longer = np.arange(max(2, int(trie.level[2])), trie.groups)  # n-grams of two symbols and more
+        above = trie.parent.copy()
+        above[0] = 0
+        shared = np.bincount(
+            trie.suffix[longer], weights=trie.count[trie.parent[longer]], minlength=trie.groups
+        )  # counts in h' of the symbols that follow h
+        left = (total[above] - shared + discount[above] * trie.types) / total[above]
+        left[0] = (slots - int(trie.types[0])) / slots
+        freed = discount * trie.types / total
+        shares = np.divide(freed, left, out=np.zeros(trie.groups), where=freed > 0.0)
+        return np.where(trie.followed > 0, shares, 1.0)
+
+    @staticmethod
+    def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
+        accept = _chances(1.0 - BackOff.discounts(trie, slots)[trie.suffix] / np.maximum(trie.count, 1))
         urn, entry = _occurrences(trie, states)
-        keep = accept[trie.deepest[trie.positions + 1]]
-        # An inner context's urn holds its distinct (symbol before, symbol after): the n-grams, one symbol longer, in
-        # the contexts that are its children.
-        pair = trie.follower[trie.first[1] :]
-        ngram = trie.parent[pair]
-        inner = np.flatnonzero(urn[:, 3] == 0)
-        begin = trie.first[trie.child[inner]]
-        urn[inner, 0] = len(entry) + begin - trie.first[1]
-        urn[inner, 1] = trie.first[trie.child[inner + 1]] - begin
-        return Urns(
-            urn,
-            np.concatenate([entry, trie.symbol[trie.first[1] :].astype(np.uint64)]),
-            np.concatenate([keep, accept[ngram]]),
-        )
+        unseen = np.setdiff1d(_every_symbol(slots), trie.symbol[: trie.first[1]])
+        return Urns(urn, entry, accept[trie.deepest[trie.positions + 1]], unseen, accept)
 
 
 class MaximumLikelihood:
     """P(w | h) = c(hw) / c(h) in the longest context that something follows; 0 for an n-gram never seen."""
 
     @staticmethod
-    def weights(trie: Trie) -> Weights:
+    def tables(trie: Trie, slots: int) -> Tables:
         gain = trie.count / np.maximum(trie.followed, 1)[trie.suffix]
-        return Weights(gain, np.where(trie.followed > 0, 0.0, 1.0))
+        return _interpolate(trie, gain, np.where(trie.followed > 0, 0.0, 1.0), slots)
 
     @staticmethod
-    def urns(trie: Trie, states: NDArray[np.int64]) -> Urns:
+    def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
         urn, entry = _occurrences(trie, states)
-        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32))
+        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), _NO_ACCEPT)
 
 
 SMOOTHINGS: dict[str, type[Smoothing]] = {
     "witten-bell": WittenBell,
     "kneser-ney": KneserNey,
+    "modified-kneser-ney": ModifiedKneserNey,
+    "backoff": BackOff,
     "ml": MaximumLikelihood,
 }
-
-
-def probabilities(trie: Trie, weights: Weights) -> NDArray[np.float64]:
-    """P(w | h) of each n-gram that occurs, from the shortest on. float64 (G,); the root holds the uniform base."""
-    known = weights.gain.copy()
-    known[0] = 1.0 / (trie.alphabet + 1)
-    known[1] = 0.0
-    for k in range(1, trie.order + 1):
-        span = slice(max(2, int(trie.level[k])), int(trie.level[k + 1]))
-        known[span] += weights.back[trie.suffix[span]] * known[trie.parent[span]]
-    return known
