@@ -111,8 +111,8 @@ def no_loss_probability(probabilities: ArrayLike, sample_sizes: ArrayLike, *, me
 def first_loss_time(probabilities: ArrayLike, sample_size: int, *, method: Method = "branching") -> float:
     """E of the first generation that lacks a symbol of the source, losses taken for independent. Approximation.
 
-    "branching": the sum over t of the product of 1 - exp(-n p s_(t-1)), within 1 % for 3 symbols or more, 4 % too small
-    for 2. "diffusion": the integral of the product of 1 - exp(-2 n p / t), 1 to 9 % too large. At least 2 symbols.
+    "branching": the sum over t of the product of 1 - exp(-n p s_(t-1)), within 1 % in every case tried.
+    "diffusion": the integral of the product of 1 - exp(-2 n p / t), 1 to 9 % too large. At least 2 symbols.
 
     Derivation: theory/absorption.md. Source: Benati et al. 2025 (2509.20101) for "diffusion"; derived.
     """

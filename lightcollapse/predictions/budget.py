@@ -89,9 +89,9 @@ def fresh_points_needed(loss: float, sample_size: float, generations: float = np
 
     if excess(0.0) >= 0:
         return 0.0
-    if excess(n) <= 0:
-        return n
-    return _root(excess, 0.0, n)
+    if excess(n - 1.0) <= 0:  # two points never share a parent then; more real data do not help
+        return n - 1.0
+    return _root(excess, 0.0, n - 1.0)
 
 
 def _fresh_loss(n: float, fresh: float, generations: float) -> float:
