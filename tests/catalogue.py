@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from catalogue_continuous import CONTINUOUS
 from catalogue_discrete import DISCRETE
 from catalogue_params import (
     Float,
@@ -333,5 +334,6 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     "S5.addk.mean": lambda p: float(smoothing.smoothed_probability_mean(law(p), sizes(p), p["k"])[-1, 0]),
     "T1.temp.K2": tempered_mean,
     # 6 Zipf tails
+    **CONTINUOUS,
     **DISCRETE,
 }
