@@ -393,8 +393,9 @@ def test_a_source_of_one_symbol_has_nothing_to_lose(regime: str, smoothing: floa
         return
     record = run(card, seed=1, replicates=3)
     assert np.all(record.absorbed == 0)
+    ones = {"support", "rare_retention", "calibration", "sharpness"}
     for name, values in record.metrics.items():
-        assert np.all(values == (1.0 if name == "support" else 0.0)), name
+        assert np.all(values == (1.0 if name in ones else 0.0)), name
 
 
 @pytest.mark.parametrize("regime", REGIME_CARDS)
