@@ -313,8 +313,9 @@ def recursion(schedule, weights, smoothing, points, source, order, rare, replica
             if pooled:
                 model[symbol] = (parts[0, symbol] + parts[1, symbol] + smoothing) / size
             else:
-                mixed = weight * parts[0, symbol] / totals[0] + (1.0 - weight) * parts[1, symbol] / totals[1]
-                model[symbol] = min(1.0, mixed)  # shares that sum to 1 but for rounding
+                written = parts[1, symbol] / totals[1]
+                mixed = written + weight * (parts[0, symbol] / totals[0] - written)  # 1 where both are
+                model[symbol] = min(1.0, mixed)
         measure(model, source, order, rare, out, t)
 
 
