@@ -59,7 +59,7 @@ METRICS: dict[str, Term] = {
     "support": Term(
         "support",
         "#{p > 0}",
-        "Symbols that model t can still produce; for text, distinct symbols in what it wrote. Without smoothing a lost "
+        "Symbols (of chains: moves) that model t can still produce; for text, distinct symbols in what it wrote. Without smoothing a lost "
         "symbol never comes back.",
     ),
     "tail_mass": Term(
@@ -156,6 +156,14 @@ METRICS: dict[str, Term] = {
     ),
 }
 
+METRICS |= {
+    "entropy_rate": Term(
+        "entropy rate",
+        "-E ln M_t(document) / symbols",
+        "Entropy of a document that model t writes, nats per symbol; 0 once it writes the same document for ever.",
+    ),
+}
+
 HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian": ("variance", "w2_squared", "kl_model_source"),
     "categorical": ("heterozygosity", "entropy", "support"),
@@ -165,6 +173,7 @@ HEADLINES: dict[str, tuple[str, ...]] = {
     "exponential": ("mean", "entropy", "kl_model_source"),
     "gaussian-mean": ("mean", "kl_model_source"),
     "ising": ("mean", "coupling", "entropy", "alive"),
+    "markov": ("heterozygosity", "entropy_rate", "support", "kl_model_source"),
     "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary", "support"),
 }  # what a table shows of a family where nobody asks for other metrics, the most telling first
 

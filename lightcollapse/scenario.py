@@ -114,7 +114,7 @@ class Scenario(msgspec.Struct, frozen=True):
 
     def schedule(self, seed: int = 0) -> Schedule:
         """What each training set holds: a structured array of dtype RECIPE, one row a generation."""
-        return self.regime.rows(self.sample_sizes(seed))
+        return self.regime.rows(self.family.points(self.source, self.sample_sizes(seed)))
 
     def resolved(self, seed: int) -> Scenario:
         """The same card with its sample size written out."""

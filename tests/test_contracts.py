@@ -61,6 +61,11 @@ FAMILY_CARDS: dict[str, tuple[Source, Family, int]] = {
     "gaussian mean": (Normal(1.0, 2.0), families.GaussianMean(), 9),
     "ising": (sources.Ising(7, 0.8), families.Ising(), 12),
 }
+CHAIN = sources.Markov(((0.5, 0.3, 0.2), (0.2, 0.5, 0.3), (0.3, 0.3, 0.4)), document_length=5)
+FAMILY_CARDS |= {
+    "markov": (CHAIN, families.Markov(), 60),
+    "markov smoothed": (sources.RandomMarkov(4, 0.5, stay=0.2, document_length=5), families.Markov(0.5), 60),
+}
 REGIME_CARDS: dict[str, Regime] = {
     "replace": Replace(),
     "accumulate": Accumulate(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightcollapse.corpus.human import Human, part
 from lightcollapse.corpus.padding import pad, runs
 from lightcollapse.corpus.reading import Corpus, read, stat
-from lightcollapse.corpus.shuffle import permutation
+from lightcollapse.corpus.shuffle import permutation, uniforms
 from lightcollapse.corpus.units import UNITS
 
-__all__ = ["UNITS", "Corpus", "Human", "pad", "part", "permutation", "read", "runs", "stat"]
+__all__ = ["UNITS", "Corpus", "Human", "pad", "part", "permutation", "read", "runs", "stat", "uniforms"]

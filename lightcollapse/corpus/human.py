@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ from lightcollapse.errors import DataError
 
 _SPLIT = 4  # the generator's stream for parting documents
 _EXCESS = 1.5  # a document that would bring the held-out part above this many times its share is left to learn from
+
+
+class Law(Protocol):
+    """A law of documents that is known exactly."""
+
+    def log_probabilities(self, text: Symbols) -> NDArray[np.float64]:
+        """Log-probability of each symbol of padded documents given those before it, nats; -inf for the impossible."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Human:
         rare_words: the rare ones among them.
         counts: int64 (V,): occurrences in the training part.
         name, sha256: of the corpus.
+        law: what wrote the text, where that is known.
     """
 
     unit: type[Unit]
@@ -44,6 +54,7 @@ class Human:
     counts: NDArray[np.int64]
     name: str
     sha256: str
+    law: Law | None = None
 
     @property
     def alphabet(self) -> int:

@@ -30,6 +30,14 @@ def philox(draws: Words, generation: int, replicate: int, stream: int, seed: int
     return x0, x1, x2, x3
 
 
+def uniforms(first: int, count: int, stream: int, seed: int) -> NDArray[np.float64]:
+    """Uniforms in (0, 1) from draw `first` on, of no generation or replicate: float64 (count,)."""
+    draws = np.arange(first, first + count, dtype=np.uint64)
+    w0, w1, _, _ = philox(draws, 0, 0, stream, seed)
+    bits = ((w0 << _HALF) | w1) >> np.uint64(12)
+    return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-52)
+
+
 def permutation(size: int, generation: int, replicate: int, stream: int, seed: int) -> NDArray[np.int64]:
     """A random order of 0 .. size - 1, int64 (size,): the order of `size` random 64-bit keys."""
     w0, w1, w2, w3 = philox(np.arange((size + 1) // 2, dtype=np.uint64), generation, replicate, stream, seed)

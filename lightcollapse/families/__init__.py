@@ -6,6 +6,7 @@ from lightcollapse.families.base import Block, Family, Simulation
 from lightcollapse.families.categorical import Categorical
 from lightcollapse.families.gaussian import Gaussian
 from lightcollapse.families.ising import Ising
+from lightcollapse.families.markov import Markov
 from lightcollapse.families.ngram import NGram
 from lightcollapse.families.numbers import Bernoulli, Exponential, GaussianMean, Geometric, Poisson
 
@@ -19,6 +20,7 @@ FAMILIES: tuple[type[Family], ...] = (
     Exponential,
     GaussianMean,
     Ising,
+    Markov,
 )
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "GaussianMean",
     "Geometric",
     "Ising",
+    "Markov",
     "NGram",
     "Poisson",
     "Simulation",

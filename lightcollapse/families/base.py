@@ -80,6 +80,10 @@ class Family(Part, frozen=True):
         for step in curation:
             self.check_references(source, step)
 
+    def points(self, source: Any, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Points in samples of these sizes, int64 (generations,): the sizes, but where a point is a document."""
+        return sizes
+
     def check_references(self, source: Any, step: Curation) -> None:
         """Raise CardError where a curation speaks of symbols or answers that there are not."""
 

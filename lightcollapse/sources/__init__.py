@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from lightcollapse.sources.base import Source, SymbolSource
+from lightcollapse.sources.hidden_markov import HiddenMarkov
+from lightcollapse.sources.markov import Markov, RandomMarkov
 from lightcollapse.sources.normal import Normal
 from lightcollapse.sources.numbers import Bernoulli, Exponential, Geometric, Ising, NumberSource, Poisson
 from lightcollapse.sources.symbols import Probabilities, Uniform, Zipf
@@ -19,6 +21,9 @@ SOURCES: tuple[type[Source], ...] = (
     Geometric,
     Exponential,
     Ising,
+    Markov,
+    RandomMarkov,
+    HiddenMarkov,
 )
 
 __all__ = [
@@ -26,11 +31,14 @@ __all__ = [
     "Bernoulli",
     "Exponential",
     "Geometric",
+    "HiddenMarkov",
     "Ising",
+    "Markov",
     "Normal",
     "NumberSource",
     "Poisson",
     "Probabilities",
+    "RandomMarkov",
     "Source",
     "SymbolSource",
     "Text",

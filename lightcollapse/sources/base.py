@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lightcollapse.corpus import Corpus, Human
 from lightcollapse.errors import CardError
 from lightcollapse.part import Part
 
@@ -23,6 +24,36 @@ class Source(Part, frozen=True):
     def tilted(self, bias: float) -> Source:
         """The law that biased real data follows; 0 leaves it as it is. Raises CardError where it has no such law."""
         raise CardError(f"fresh data cannot be tilted away from a {self.kind} source; set the regime's bias to 0")
+
+
+class TextSource(Source, frozen=True):
+    """Text, parted by the seed into documents to learn from and documents held out."""
+
+    @property
+    def unit(self) -> str:
+        """What a symbol is, a name in UNITS."""
+        raise NotImplementedError
+
+    @property
+    def document_length(self) -> int:
+        """Symbols in a point."""
+        raise NotImplementedError
+
+    def corpus(self) -> Corpus:
+        """All of the text."""
+        raise NotImplementedError
+
+    def human(self, seed: int) -> Human:
+        """The text as this seed parts it; the same for every replicate and regime."""
+        raise NotImplementedError
+
+    def provenance(self) -> dict[str, str]:
+        text = self.corpus()
+        return {"corpus": text.name, "corpus_sha256": text.sha256}
+
+    def resolve_sample_size(self, seed: int) -> int:
+        """Symbols of the training part."""
+        return self.human(seed).size
 
 
 class SymbolSource(Source, frozen=True):

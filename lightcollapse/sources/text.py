@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from lightcollapse.corpus import UNITS, Corpus, Human, part, read, stat
 from lightcollapse.errors import CardError, nearest, require
-from lightcollapse.sources.base import Source
+from lightcollapse.sources.base import TextSource
 
 
-class Text(Source, frozen=True):
+class Text(TextSource, frozen=True):
     """Human text, parted by the seed into documents to learn from and documents held out.
 
     Plain text, or JSON lines `{"text": ...}`, as it is or compressed (.gz, .xz), in UTF-8. Documents are the records,
@@ -54,14 +54,6 @@ class Text(Source, frozen=True):
             stamp = stat(self.path)
             return _part(self, seed, stamp.st_mtime_ns, stamp.st_size)
         return _part(self, seed, 0, 0)
-
-    def provenance(self) -> dict[str, str]:
-        text = self.corpus()
-        return {"corpus": text.name, "corpus_sha256": text.sha256}
-
-    def resolve_sample_size(self, seed: int) -> int:
-        """Symbols of the training part."""
-        return self.human(seed).size
 
 
 @functools.lru_cache(maxsize=4)
