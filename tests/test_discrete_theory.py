@@ -124,6 +124,7 @@ def test_budgets_at_their_edges():
     assert budget.fresh_points_needed(0.01, 100) == weighted.pooled_points_needed(0.01, 100) == 99
     assert budget.fresh_points_needed(0.1, 100) == pytest.approx(weighted.pooled_points_needed(0.1, 100))
     assert budget.sample_size_needed(0.25, 1) == pytest.approx(4.0)
+    assert weighted.generations_of_grace(0.5, 1) == 0, "one point has no diversity left"
     with pytest.raises(ValueError, match="at least 1/n"):
         budget.fresh_points_needed(0.001, 100)
     with pytest.raises(ValueError, match="loss must lie"):

@@ -105,4 +105,5 @@ def generations_of_grace(loss: float, sample_size: float) -> float:
     Derivation: theory/pairs.md. Source: derived.
     """
     require(0 < loss < 1, "loss must lie in (0, 1)", loss)
-    return float(np.log1p(-loss) / np.log1p(-1.0 / sample_size))
+    require(sample_size >= 1, "sample_size must be at least 1", sample_size)
+    return 0.0 if sample_size == 1 else float(np.log1p(-loss) / np.log1p(-1.0 / sample_size))
