@@ -5,6 +5,7 @@ from __future__ import annotations
 from lightcollapse.sources.base import Source, SymbolSource
 from lightcollapse.sources.hidden_markov import HiddenMarkov
 from lightcollapse.sources.markov import Markov, RandomMarkov
+from lightcollapse.sources.mixture import Mixture
 from lightcollapse.sources.normal import Normal
 from lightcollapse.sources.numbers import Bernoulli, Exponential, Geometric, Ising, NumberSource, Poisson
 from lightcollapse.sources.symbols import Probabilities, Uniform, Zipf
@@ -12,6 +13,7 @@ from lightcollapse.sources.text import Text
 
 SOURCES: tuple[type[Source], ...] = (
     Normal,
+    Mixture,
     Uniform,
     Zipf,
     Probabilities,
@@ -34,6 +36,7 @@ __all__ = [
     "HiddenMarkov",
     "Ising",
     "Markov",
+    "Mixture",
     "Normal",
     "NumberSource",
     "Poisson",
