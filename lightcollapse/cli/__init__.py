@@ -17,6 +17,8 @@ VERBS = {
     "predict": "The theory alone: closed forms, at once.",
     "presets": "List the built-in cards, or print one.",
     "matrix": "Show which families, regimes and curations fit together.",
+    "theory": "List the theorems.",
+    "conform": "Hold every theorem against the simulation, here and now.",
     "explain": "Say what a metric, regime, family or theorem is.",
     "doctor": "Show versions, threads, caches and devices.",
 }

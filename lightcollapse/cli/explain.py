@@ -62,16 +62,18 @@ def command(term: str | None, as_json: bool) -> None:
 
 def glossary() -> Iterator[Entry]:
     """Every term, from the table of each axis, the glossary, the presets and the theorems."""
+    from lightcollapse.curation import CURATIONS
     from lightcollapse.families import FAMILIES
     from lightcollapse.regimes import REGIMES
     from lightcollapse.sources import SOURCES
 
     for name, term in METRICS.items():
         yield Entry(name, "metric", term.meaning, term.formula, theorems=_about(lambda row: row.metric, name))
-    for axis, parts in (("source", SOURCES), ("family", FAMILIES), ("regime", REGIMES)):
+    for axis, parts in (("source", SOURCES), ("family", FAMILIES), ("regime", REGIMES), ("curation", CURATIONS)):
         for part in parts:
             text = inspect.cleandoc(part.__doc__ or "")
-            about = _about(lambda row: row.regimes, part.kind) if axis == "regime" else ""
+            fields = {"regime": lambda row: row.regimes, "curation": lambda row: row.curation}
+            about = _about(fields[axis], part.kind) if axis in fields else ""
             yield Entry(part.kind, axis, text, theorems=about)
     for name in cards.preset_names():
         card = cards.load(name)
@@ -98,7 +100,7 @@ def _tuple(value: Any) -> tuple[str, ...]:
 
 
 def _theorem(row: Any) -> Entry:
-    regimes = ", ".join(row.regimes) or "every regime"
+    regimes = ", ".join((*row.regimes, *row.curation)) or "every regime"
     return Entry(
         row.name,
         "theorem",

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammainc, gammaincinv
-from scipy.stats import binom
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
 
@@ -26,6 +25,8 @@ class Moments(NamedTuple):
 
 def _counts(size: float, kept: float) -> tuple[Float, Float]:
     """Counts and their chances where each of `size` points is kept with chance `kept`."""
+    from scipy.stats import binom  # slow to import
+
     mean, spread = size * kept, _SPREAD * np.sqrt(size * kept * (1.0 - kept)) + 1.0
     counts = np.arange(max(0.0, np.floor(mean - spread)), min(size, np.ceil(mean + spread)) + 1.0)
     return counts, binom.pmf(counts, size, kept)
