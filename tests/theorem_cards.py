@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
+from lightcollapse import families, sources
 from lightcollapse.cli import card as cards
 from lightcollapse.curation import Curation, Decoding, Detector, Noise, Preference, TopFraction, Verifier
 from lightcollapse.errors import CardError
 from lightcollapse.families import Categorical, Family, Gaussian, NGram
+from lightcollapse.families.exponential_family import ExponentialFamily
 from lightcollapse.loop import run
 from lightcollapse.record import Record
 from lightcollapse.regimes import (
@@ -107,6 +110,29 @@ def categorical() -> Iterator[tuple[str, Scenario]]:
     )
 
 
+def numbers() -> Iterator[tuple[str, Scenario]]:
+    """One-parameter exponential families."""
+    parts: tuple[tuple[Source, ExponentialFamily], ...] = (
+        (sources.Bernoulli(0.3), families.Bernoulli()),
+        (sources.Poisson(0.8), families.Poisson()),
+        (sources.Geometric(1.5), families.Geometric()),
+        (sources.Exponential(2.0), families.Exponential()),
+        (Normal(-3.0, 2.5), families.GaussianMean()),
+        (sources.Ising(8, 0.6), families.Ising()),
+    )
+    for regime in REGIME_CARDS:
+        for number, (source, family) in enumerate(parts):
+            sizes = GROWING if number % 2 == 0 else EQUAL
+            for card in possible(source, family, regime, sample_size=sizes, generations=GENERATIONS):
+                yield f"{family.kind} {brief(regime)}", card
+    for source, family in parts:
+        points = replace(family, draws="points")
+        yield f"{family.kind} points replace", Scenario(source, points, sample_size=EQUAL, generations=GENERATIONS)
+        for regime in (Replace(), Accumulate(), AccumulateSubsample()):
+            card = Scenario(source, family, regime, sample_size=400, generations=GENERATIONS)
+            yield f"{family.kind} large samples {brief(regime)}", card
+
+
 def curated() -> Iterator[tuple[str, Scenario]]:
     """Curation under replacement: small samples where a result holds at any size, large ones where at infinite size."""
     scores = tuple(float(i % 5) / 4 for i in range(12))
@@ -150,4 +176,4 @@ def text(folder: Path) -> Iterator[tuple[str, Scenario]]:
 @functools.cache
 def record(scenario: Scenario) -> Record:
     """The card's record, simulated once a process."""
-    return run(scenario, seed=SEED, replicates=REPLICATES[scenario.family.kind], jobs=1)
+    return run(scenario, seed=SEED, replicates=REPLICATES.get(scenario.family.kind, 3000), jobs=1)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from lightcollapse.scenario import Scenario
 from lightcollapse.theorems.categorical import CATEGORICAL
 from lightcollapse.theorems.curation import CURATION
+from lightcollapse.theorems.exponential_family import EXPONENTIAL_FAMILY
 from lightcollapse.theorems.gaussian import GAUSSIAN
 from lightcollapse.theorems.islands import ISLANDS
 from lightcollapse.theorems.row import Float, Kind, Theorem
 from lightcollapse.theorems.text import TEXT
 
-THEOREMS: tuple[Theorem, ...] = (*GAUSSIAN, *CATEGORICAL, *ISLANDS, *CURATION, *TEXT)
+THEOREMS: tuple[Theorem, ...] = (*GAUSSIAN, *CATEGORICAL, *ISLANDS, *CURATION, *TEXT, *EXPONENTIAL_FAMILY)
 
 _STRENGTH: dict[Kind, int] = {
     "exact law": 0,
