@@ -115,14 +115,45 @@ class SlowModel:
         return out
 
 
-def sequence_probability(model: SlowModel, document: tuple[int, ...]) -> float:
-    """P(the document's first symbols), given that each is a known one."""
-    unknown = model.alphabet + 1
+def sequence_probability(
+    model: SlowModel, document: tuple[int, ...], temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+) -> float:
+    """P(the document's first symbols), given that each is a known one, from the law sharpened and cut."""
     out = 1.0
     for i, symbol in enumerate(document):
         history = (PAD, *document)[max(0, i + 2 - model.order) : i + 1] if model.order > 1 else ()
-        out *= model.probability(history, symbol) / (1.0 - model.probability(history, unknown))
+        out *= decoded(model, history, temperature, top_k, top_p).get(symbol, 0.0)
     return out
+
+
+def decoded(
+    model: SlowModel, history: tuple[int, ...], temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+) -> dict[int, float]:
+    """The law of the next known symbol to the power 1 / temperature, then the top_k, then the top_p."""
+    law = {symbol: model.probability(history, symbol) for symbol in range(1, model.alphabet + 1)}
+    peak = max(law.values())
+    law = {symbol: (p / peak) ** (1 / temperature) for symbol, p in law.items()}
+    ranked = sorted(law, key=lambda symbol: (-law[symbol], symbol))[: top_k or None]
+    whole, held, kept = math.fsum(law[symbol] for symbol in ranked), 0.0, []
+    for symbol in ranked:
+        if top_p < 1.0 and held >= top_p * whole * (1 - 1e-12):
+            break
+        held += law[symbol]
+        kept.append(symbol)
+    return {symbol: law[symbol] / held for symbol in kept}
+
+
+def interval(model: SlowModel, history: tuple[int, ...], symbol: int, share: float) -> tuple[float, int, float]:
+    """Whether a symbol lies in the smallest set that holds `share` (tied at its edge: their share that does), the
+    set's size, and the chance of the unknown symbol."""
+    law = {other: model.probability(history, other) for other in range(1, model.slots + 1)}
+    ranked = sorted(law.values(), reverse=True)
+    size = next(n for n in range(1, len(ranked) + 1) if math.fsum(ranked[:n]) >= share * (1 - 1e-12))
+    edge, p = ranked[size - 1], law.get(symbol, 0.0)
+    tied = [i for i, other in enumerate(ranked) if math.isclose(other, edge, rel_tol=1e-12)]
+    if math.isclose(p, edge, rel_tol=1e-12):
+        return sum(i < size for i in tied) / len(tied), size, law.get(model.alphabet + 1, 0.0)
+    return float(p > edge), size, law.get(model.alphabet + 1, 0.0)
 
 
 def count_ngrams(documents: list[list[int]], longest: int = 4) -> tuple[list[int], float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ngram_oracles import SlowModel, count_ngrams, padded, sequence_probability, unpadded
+from ngram_oracles import SlowModel, count_ngrams, decoded, interval, padded, sequence_probability, unpadded
 from scipy import stats
 
 from lightcollapse.corpus import padding
@@ -243,6 +243,113 @@ def test_what_is_written_depends_on_its_counters_alone() -> None:
         assert not np.array_equal(whole, model.write(1000, 17, *other))
 
 
+CUTS = [(0.7, 0, 1.0), (1.6, 0, 1.0), (1.0, 2, 1.0), (1.0, 0, 0.8), (0.5, 3, 0.9), (1.3, 2, 0.6), (0.02, 0, 1.0)]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("cut", CUTS, ids=str)
+def test_a_cut_law_is_drawn_from_exactly(smoothing: str, cut: tuple[float, int, float], closed: bool) -> None:
+    documents = random_documents(6, 5, 40, 12)
+    model = ngram.Model(as_text(documents), 3, 5, smoothing, closed=closed)
+    slow = SlowModel(documents, 3, 5, smoothing, closed)
+    counts, every = tally(model.write(20_000 * 3, 3, 1, 0, 5, *cut), 5, 3)
+    chances = np.array([sequence_probability(slow, document, *cut) for document in every])
+    assert math.fsum(chances) == pytest.approx(1.0, abs=1e-9)
+    assert p_value(counts, chances) > 1e-10
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("cut", CUTS, ids=str)
+def test_a_cut_law_of_many_symbols(smoothing: str, cut: tuple[float, int, float]) -> None:
+    """The law of a document's first symbol and of what follows a common one, in an alphabet of 60."""
+    documents = random_documents(6, 60, 150, 20)
+    model = ngram.Model(as_text(documents), 3, 60, smoothing)
+    slow = SlowModel(documents, 3, 60, smoothing)
+    wrote = model.write(20_000 * 2, 2, 1, 0, 6, *cut)[1:].reshape(-1, 3)
+    common = np.bincount(wrote[:, 0]).argmax()
+    for history, drawn in (((0,), wrote[:, 0]), ((0, int(common)), wrote[wrote[:, 0] == common, 1])):
+        law = decoded(slow, history, *cut)
+        chances = np.array([law.get(symbol, 0.0) for symbol in range(1, 61)])
+        assert p_value(np.bincount(drawn, minlength=61)[1:], chances) > 1e-10
+
+
+def test_the_law_of_another_cut_is_rejected() -> None:
+    documents = random_documents(6, 5, 40, 12)
+    model = ngram.Model(as_text(documents), 3, 5, "witten-bell")
+    slow = SlowModel(documents, 3, 5, "witten-bell")
+    counts, every = tally(model.write(20_000 * 3, 3, 1, 0, 5, 0.7, 0, 1.0), 5, 3)
+    for other in ((1.0, 0, 1.0), (0.8, 0, 1.0)):
+        chances = np.array([sequence_probability(slow, document, *other) for document in every])
+        assert p_value(counts, chances) < 1e-20
+
+
+def tally(text: padding.Symbols, alphabet: int, length: int) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+    """How often each document of this length was written, and those documents."""
+    drawn = text[1:].reshape(-1, length + 1)[:, :-1] - 1
+    codes = np.ravel_multi_index(tuple(drawn.T), (alphabet,) * length)
+    every = list(itertools.product(range(1, alphabet + 1), repeat=length))
+    return np.bincount(codes, minlength=alphabet**length), every
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_a_law_cut_by_nothing_much_is_the_plain_one(smoothing: str) -> None:
+    """A share of just less than 1 goes the slow way, and keeps the law."""
+    documents = random_documents(6, 4, 40, 12)
+    model = ngram.Model(as_text(documents), 4, 4, smoothing)
+    fast, slow = (tally(model.write(90_000, 3, 1, 0, 5, 1.0, 0, p), 4, 3)[0] for p in (1.0, 1.0 - 1e-15))
+    seen = fast + slow > 20
+    assert stats.chi2_contingency(np.stack([fast, slow])[:, seen]).pvalue > 1e-10
+    assert not np.array_equal(fast, slow)
+
+
+def test_cut_text_depends_on_its_counters_alone() -> None:
+    text = as_text(random_documents(2, 6, 50, 40))
+    model = ngram.Model(text, 4, 6, "witten-bell")
+    again = ngram.Model(text, 4, 6, "witten-bell")
+    whole = model.write(1000, 17, 1, 5, 9, 0.8, 4, 0.9)
+    assert [len(d) for d in unpadded(whole.tolist())] == [17] * 58 + [14]
+    again.write(300, 17, 3, 5, 9, 0.8, 4, 0.9)  # meets contexts in another order
+    np.testing.assert_array_equal(whole[:400], again.write(600, 17, 1, 5, 9, 0.8, 4, 0.9)[:400])
+    for other in ((2, 5, 9), (1, 6, 9), (1, 5, 10)):
+        assert not np.array_equal(whole, model.write(1000, 17, *other, 0.8, 4, 0.9))
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("documents", [[[1]], [[2] * 9, [2]], [[1, 2, 3]]], ids=["one symbol", "one type", "all once"])
+def test_tiny_texts_are_cut(smoothing: str, documents: list[list[int]]) -> None:
+    alphabet = documents[-1][-1]
+    model = ngram.Model(as_text(documents), 5, alphabet, smoothing)
+    slow = SlowModel(documents, 5, alphabet, smoothing)
+    for cut in [*CUTS, (1.0, 1, 1.0), (1.0, 0, 1e-9)]:
+        counts, every = tally(model.write(6000, 3, 1, 0, 7, *cut), alphabet, 3)
+        chances = np.array([sequence_probability(slow, document, *cut) for document in every])
+        assert p_value(counts, chances) > 1e-10
+
+
+# --- The likeliest part of a law ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_intervals_are_those_of_the_whole_law(smoothing: str, order: int, closed: bool) -> None:
+    documents = random_documents(6, 30, 40, 20)
+    scored = random_documents(7, 31, 10, 20)
+    model = ngram.Model(as_text(documents), order, 30, smoothing, closed=closed)
+    slow = SlowModel(documents, order, 30, smoothing, closed)
+    text = as_text(scored)
+    places = np.flatnonzero(text)[::3]
+    for share in (0.9, 0.5):
+        inside, size, unknown = model.intervals(text, places, share)
+        for i, place in enumerate(places):
+            begin = np.flatnonzero(text[:place] == 0)[-1]
+            history = tuple(text[begin:place].tolist())
+            expected = interval(slow, history, int(text[place]), share)
+            assert (inside[i], size[i]) == pytest.approx(expected[:2])
+            assert unknown[i] == pytest.approx(expected[2], rel=1e-12, abs=0)
+
+
 # --- Counting ----------------------------------------------------------------------------------------------------
 
 
@@ -429,6 +536,8 @@ out = []
 for smoothing in ("witten-bell", "kneser-ney", "modified-kneser-ney", "backoff", "ml"):
     model = ngram.Model(text, 3, 3, smoothing)
     out += [model.log_probabilities(text).tolist(), model.write(150, 7, 1, 2, 3).tolist()]
+    out += [model.write(150, 7, 1, 2, 3, 0.8, 2, 0.9).tolist()]
+    out += [values.tolist() for values in model.intervals(text, np.flatnonzero(text), 0.8)]
 distinct, entropy = counting.count_ngrams(text, 3)
 words = counting.Lexicon([np.array([1, 2], dtype=np.int32), np.array([2], dtype=np.int32)], 3, [True, False])
 print(json.dumps([*out, distinct.tolist(), entropy, words.count(text)]))
@@ -454,7 +563,7 @@ def test_compiled_and_plain_kernels_agree() -> None:
 def test_one_signature_a_kernel(path: str) -> None:
     for smoothing in SMOOTHINGS:
         simulate(path, FreshFraction(0.2), family=NGram(4, smoothing=smoothing), generations=3, sample_size=1500)
-    assert len(ngram.find.signatures) <= 1  # none where its callers came from the disk cache
+    assert len(trie.find.signatures) <= 1  # none where its callers came from the disk cache
     kernels = (trie.pack, trie.compare, trie.grow, ngram.score, ngram.write, counting.mark_words)
     for kernel in kernels:
         assert len(kernel.signatures) == 1, kernel.py_func.__name__

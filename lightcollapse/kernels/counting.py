@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.compiler import kernel
-from lightcollapse.kernels.ngram import find
-from lightcollapse.kernels.trie import Symbols, sort_histories
+from lightcollapse.kernels.trie import Symbols, find, sort_histories
 
 LONGEST = 4  # n-grams of 1 .. LONGEST symbols are counted
 

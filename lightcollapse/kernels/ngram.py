@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.compiler import kernel
+from lightcollapse.kernels.laws import Decoder, Law, intervals
 from lightcollapse.kernels.rng import MASK32, SYNTHETIC, key, philox
 from lightcollapse.kernels.smoothing import SMOOTHINGS, Urns, states_of
-from lightcollapse.kernels.trie import Symbols, build
+from lightcollapse.kernels.trie import Symbols, build, find
 
 LANES = 16  # documents written at a time, so that their waits for memory overlap
 _S32 = np.uint64(32)
@@ -19,20 +20,7 @@ _SLOW = np.uint64(LANES)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _TWO_32 = np.uint64(2**32)
-
-
-@kernel
-def find(first, symbol, context, wanted):
-    """The slot of the n-gram `context wanted`, or -1 where it does not occur. Draws nothing."""
-    low = np.int64(first[context])
-    span = np.int64(first[context + 1]) - low
-    if span == 0:
-        return np.int64(-1)
-    while span > 1:
-        half = span >> 1
-        low += half if symbol[low + half] <= wanted else 0
-        span -= half
-    return low if symbol[low] == wanted else np.int64(-1)
+_NEARLY = 1.0 - 1e-12  # what a sum of chances may lack by rounding
 
 
 @kernel
@@ -190,12 +178,24 @@ class Model:
         roots = int(trie.first[1])
         unigram = np.full(alphabet + 2, -1, dtype=np.int32)
         unigram[trie.symbol[:roots]] = trie.follower[:roots]
+        self._decoders: dict[tuple[float, int, float], Decoder] = {}
         self._automaton = (trie.parent, trie.first, trie.follower, trie.symbol, unigram, self._states)
 
     @functools.cached_property
     def _urns(self) -> Urns:
         """Urns to draw from: a model that only scores needs none."""
         return self._smoothing.urns(self.trie, self._states, self.slots)
+
+    @functools.cached_property
+    def law(self) -> Law:
+        """All that says which symbol follows which context."""
+        root = np.full(self.trie.alphabet + 2, self._tables.back[0] * self._tables.known[0])
+        roots = int(self.trie.first[1])
+        root[self.trie.symbol[:roots]] = self._tables.known[self.trie.follower[:roots]]
+        root[0] = 0.0
+        root[self.slots + 1 :] = 0.0
+        order = np.argsort(-root[1 : self.slots + 1], kind="stable") + 1
+        return Law(*self._automaton, self._tables.known, self._tables.back, root, order.astype(np.int32))
 
     def log_probabilities(self, text: Symbols) -> NDArray[np.float64]:
         """Log-probability of each symbol given its history, nats, pads left out; -inf for the impossible."""
@@ -214,8 +214,39 @@ class Model:
         means: NDArray[np.float64] = sums / np.maximum(lengths, 1)
         return means
 
-    def write(self, symbols: int, length: int, generation: int, replicate: int, seed: int) -> Symbols:
-        """Padded documents of `length` symbols, `symbols` in all: the draws for training set `generation`."""
+    def intervals(
+        self, text: Symbols, places: NDArray[np.int64], share: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Of the symbols at these places of padded documents: whether each lies in the smallest set of the likeliest
+        that holds `share` of the law given its history, how many symbols that set holds, and the chance of the unknown.
+
+        float64 (places,) each. Of symbols at the set's edge that are equally likely, each lies in it as far as their
+        share does.
+        """
+        inside, size, unknown = (np.empty(len(places)) for _ in range(3))
+        intervals(self.law, text, places, self.trie.order - 1, share * _NEARLY, inside, size, unknown)
+        return inside, size, unknown
+
+    def write(
+        self,
+        symbols: int,
+        length: int,
+        generation: int,
+        replicate: int,
+        seed: int,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+    ) -> Symbols:
+        """Padded documents of `length` symbols, `symbols` in all: the draws for training set `generation`.
+
+        Each symbol follows the law given its history and that it is a known one: its chances to the power
+        1 / `temperature`; of these the `top_k` likeliest (0: all), ties by number; of these the smallest set of the
+        likeliest that holds `top_p` of them. Any but the plain law is drawn from more slowly, and needs memory for the
+        contexts that it meets: about 12 bytes for each symbol that ever followed a context or one of its endings.
+        """
+        if (temperature, top_k, top_p) != (1.0, 0, 1.0):
+            return self._decoder(temperature, top_k, top_p).write(symbols, length, generation, replicate, seed)
         urns = self._urns
         out = np.empty(symbols + -(-symbols // length) + 1, dtype=np.int32)
         write(
@@ -223,3 +254,9 @@ class Model:
             urns.accept, np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
         )  # fmt: skip
         return out
+
+    def _decoder(self, temperature: float, top_k: int, top_p: float) -> Decoder:
+        how = (temperature, top_k, top_p)
+        if how not in self._decoders:
+            self._decoders.setdefault(how, Decoder(self.law, self.trie.contexts, *how))
+        return self._decoders[how]

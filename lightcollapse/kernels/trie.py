@@ -188,6 +188,20 @@ def grow(text, positions, shared, order):
     return level, start, parent, child, label, suffix, count, followed, first, follower, symbol, deepest
 
 
+@kernel
+def find(first, symbol, context, wanted):
+    """The slot of the n-gram `context wanted`, or -1 where it does not occur. Draws nothing."""
+    low = np.int64(first[context])
+    span = np.int64(first[context + 1]) - low
+    if span == 0:
+        return np.int64(-1)
+    while span > 1:
+        half = span >> 1
+        low += half if symbol[low + half] <= wanted else 0
+        span -= half
+    return low if symbol[low] == wanted else np.int64(-1)
+
+
 @dataclass(frozen=True)
 class Trie:
     """All n-grams of some documents. Groups are numbered level by level, in sorted order; group 0 is the root.
