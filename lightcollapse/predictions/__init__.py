@@ -22,6 +22,10 @@
     markov          chains of symbols: contexts, part real data, bounds of collapse
     innovation      new symbols now and then
     absorption      how long until symbols are lost
+    multivariate    a Gaussian in several dimensions: determinant, rank, divergences
+    exponential_family  one-parameter families: the mean in every regime; exponential, Poisson and Bernoulli laws
+    density         kernel densities: the variance in every regime, the expected density
+    regression      linear regression on labels of its own: least squares, least norm, ridge
 
 Generation 0 is the source and model t is fitted on training set t, so results run over generations 0..T and entry 0
 is the source's own value. Logarithms are natural.
