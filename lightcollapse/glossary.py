@@ -164,8 +164,53 @@ METRICS |= {
     ),
 }
 
+METRICS |= {
+    "total_variance": Term(
+        "total variance",
+        "tr Sigma_t",
+        "Sum of the variances of model t's coordinates. Its mean falls like the variance of one coordinate.",
+    ),
+    "effective_rank": Term(
+        "effective rank",
+        "(tr Sigma_t)^2 / tr Sigma_t^2",
+        "Participation ratio of the eigenvalues of model t's covariance: how many directions hold its variance, from 1 "
+        "to the dimension; 0 where there is no variance.",
+    ),
+    "mean_squared": Term("squared shift", "|mu_t - mu_0|^2", "Squared distance of model t's mean from the source's."),
+    "log_det": Term(
+        "log determinant",
+        "ln det Sigma_t",
+        "Logarithm of the determinant of model t's covariance, nats; minus infinity once a direction is lost.",
+    ),
+    "test_error": Term(
+        "test error",
+        "E (x'w_t - x'w_0)^2",
+        "Squared error of model t's labels on new inputs, beyond the noise that no model can foresee.",
+    ),
+    "weight_norm": Term("weight norm", "|w_t|", "Length of model t's vector of weights."),
+    "agreement": Term(
+        "agreement",
+        "1 - angle(w_t, w_0) / pi",
+        "Share of new inputs on which the likelier label is the same under model t and under the source.",
+    ),
+    "label_error": Term(
+        "label error",
+        "P(y != sign)",
+        "Share of the source's labels of new inputs that model t's likelier label misses.",
+    ),
+    "log_loss": Term("log loss", "E -ln p_t(y | x)", "Mean log loss of model t on the source's labels, nats."),
+    "converged": Term(
+        "converged",
+        "",
+        "Whether the fit of model t found the least loss, 1 or 0. Without a ridge separable labels have none.",
+    ),
+}
+
 HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian": ("variance", "w2_squared", "kl_model_source"),
+    "multivariate-gaussian": ("total_variance", "effective_rank", "log_det", "w2_squared"),
+    "linear-regression": ("test_error", "weight_norm"),
+    "logistic-regression": ("agreement", "label_error", "log_loss", "weight_norm"),
     "categorical": ("heterozygosity", "entropy", "support"),
     "bernoulli": ("variance", "alive", "kl_model_source"),
     "poisson": ("mean", "alive", "kl_model_source"),

@@ -6,12 +6,18 @@ from lightcollapse.families.base import Block, Family, Simulation
 from lightcollapse.families.categorical import Categorical
 from lightcollapse.families.gaussian import Gaussian
 from lightcollapse.families.ising import Ising
+from lightcollapse.families.linear_regression import LinearRegression
+from lightcollapse.families.logistic_regression import LogisticRegression
+from lightcollapse.families.multivariate_gaussian import MultivariateGaussian
 from lightcollapse.families.markov import Markov
 from lightcollapse.families.ngram import NGram
 from lightcollapse.families.numbers import Bernoulli, Exponential, GaussianMean, Geometric, Poisson
 
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
+    MultivariateGaussian,
+    LinearRegression,
+    LogisticRegression,
     Categorical,
     NGram,
     Bernoulli,
@@ -34,6 +40,9 @@ __all__ = [
     "GaussianMean",
     "Geometric",
     "Ising",
+    "LinearRegression",
+    "LogisticRegression",
+    "MultivariateGaussian",
     "Markov",
     "NGram",
     "Poisson",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lightcollapse.sources.base import Source, SymbolSource
 from lightcollapse.sources.hidden_markov import HiddenMarkov
 from lightcollapse.sources.markov import Markov, RandomMarkov
+from lightcollapse.sources.linear_model import LinearModel
 from lightcollapse.sources.mixture import Mixture
 from lightcollapse.sources.normal import Normal
 from lightcollapse.sources.numbers import Bernoulli, Exponential, Geometric, Ising, NumberSource, Poisson
@@ -14,6 +15,7 @@ from lightcollapse.sources.text import Text
 SOURCES: tuple[type[Source], ...] = (
     Normal,
     Mixture,
+    LinearModel,
     Uniform,
     Zipf,
     Probabilities,
@@ -36,6 +38,7 @@ __all__ = [
     "HiddenMarkov",
     "Ising",
     "Markov",
+    "LinearModel",
     "Mixture",
     "Normal",
     "NumberSource",

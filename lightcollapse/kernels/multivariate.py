@@ -1,0 +1,454 @@
+"""Normal laws in many dimensions: their points, their sums, and what is measured of them, one lane after another.
+
+A covariance is kept as a lower triangular factor F, covariance = F F'. Of one of rank r the columns after the r-th are
+zero: this is a Cholesky factor of a semidefinite matrix, and no step needs more.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lightcollapse.compiler import kernel
+from lightcollapse.kernels.rng import ONE, gamma, log_of, philox, turn, unit
+
+_NUMBERS = np.int64(2048)  # of a chunk: its points stay in the first-level cache
+_TILE = np.int64(8)  # points whose products are added at once
+_FIRST = np.uint64(0)
+_CHI_UNIFORMS = np.uint64(1 << 30)  # blocks of the uniforms, and of the trials, of chi-square variates
+_CHI_TRIALS = np.uint64(1 << 31)
+_TRIALS = np.uint64(16)  # bits for the blocks that one variate may use
+
+
+@kernel
+def standard(z, count, first, generation, stream, replicate, k0, k1, radius):
+    """Fill z (count, and one more where that is odd) with standard normals from block `first` on.
+
+    The first half are the cosines of the blocks' angles, the second half the sines: each pass vectorises.
+    """
+    half = (count + 1) // 2
+    for i in range(half):
+        w0, w1, w2, w3 = philox(first + np.uint64(i), generation, replicate, stream, k0, k1)
+        radius[i] = unit(w0, w1)
+        z[i] = unit(w2, w3)
+    for i in range(half):
+        radius[i] = math.sqrt(-2.0 * log_of(radius[i]))
+    for i in range(half):
+        cosine, sine = turn(z[i])
+        z[i] = radius[i] * cosine
+        radius[i] = radius[i] * sine
+    for i in range(half):
+        z[half + i] = radius[i]
+
+
+@kernel
+def chunk_points(dimension):
+    """Points of a chunk: a multiple of a tile."""
+    return max(_TILE, _NUMBERS // dimension // _TILE * _TILE)
+
+
+@kernel
+def add_products(z, weights, size, scatter):
+    """Add sum w z z' of the first `size` rows of z (points, d) to the lower half of scatter.
+
+    Rows up to a whole tile are read, and must be zero.
+    """
+    d = z.shape[1]
+    for i in range(0, size, _TILE):
+        for k in range(d):
+            a0 = weights[i] * z[i, k]
+            a1 = weights[i + 1] * z[i + 1, k]
+            a2 = weights[i + 2] * z[i + 2, k]
+            a3 = weights[i + 3] * z[i + 3, k]
+            a4 = weights[i + 4] * z[i + 4, k]
+            a5 = weights[i + 5] * z[i + 5, k]
+            a6 = weights[i + 6] * z[i + 6, k]
+            a7 = weights[i + 7] * z[i + 7, k]
+            for j in range(k + 1):
+                scatter[k, j] += (
+                    (a0 * z[i, j] + a1 * z[i + 1, j]) + (a2 * z[i + 2, j] + a3 * z[i + 3, j])
+                ) + ((a4 * z[i + 4, j] + a5 * z[i + 5, j]) + (a6 * z[i + 6, j] + a7 * z[i + 7, j]))  # fmt: skip
+
+
+@kernel
+def cholesky(scatter, rank, tolerance, factor):
+    """Lower triangular factor (d, d) of the semidefinite matrix whose lower half is in scatter (d, d); uses that up.
+
+    A pivot of at most `tolerance` times its diagonal entry counts as zero, and so does each after the first `rank` that
+    do not: their columns are zero. Returns the log determinant, minus infinity where a column is zero.
+    """
+    d = len(scatter)
+    column = np.empty(d)
+    diagonal = np.empty(d)
+    log_det = 0.0
+    found = np.int64(0)
+    for k in range(d):
+        diagonal[k] = scatter[k, k]
+    for k in range(d):
+        pivot = scatter[k, k]
+        whole = found < rank and pivot > tolerance * diagonal[k] and pivot > 0.0
+        root = math.sqrt(pivot) if whole else 1.0
+        found += np.int64(whole)
+        log_det += math.log(pivot) if whole else -np.inf
+        for i in range(k):
+            factor[i, k] = 0.0
+        for i in range(k, d):
+            column[i] = scatter[i, k] / root if whole else 0.0
+            factor[i, k] = column[i]
+        for i in range(k + 1, d if whole else k + 1):
+            a = column[i]
+            for j in range(k + 1, i + 1):
+                scatter[i, j] -= a * column[j]
+    return log_det
+
+
+@kernel
+def factors_of(scatters, ranks, tolerance, factors, log_dets):
+    """`cholesky` of every lane: scatters, factors (lanes, d, d), ranks int64 (lanes,), log_dets (lanes,)."""
+    for lane in range(len(scatters)):
+        log_dets[lane] = cholesky(scatters[lane], ranks[lane], tolerance, factors[lane])
+
+
+@kernel
+def carry(mean, factor, log_det, shift, inner, inner_log_det, mean_out, factor_out):
+    """Take moments of standard normals, a mean `shift` (d,) and a scatter inner inner', through x = mean + factor z.
+
+    Returns the log determinant of the scatter: a sum of logs, so that it goes on where the scatter itself is too small
+    for a float.
+    """
+    d = len(mean)
+    for k in range(d):
+        value = mean[k]
+        for j in range(k + 1):
+            value += factor[k, j] * shift[j]
+        mean_out[k] = value
+        for j in range(d):
+            factor_out[k, j] = 0.0
+        for m in range(k + 1):
+            a = factor[k, m]
+            for j in range(m + 1):
+                factor_out[k, j] += a * inner[m, j]
+    return log_det + inner_log_det
+
+
+@kernel
+def bartlett(
+    count, means, factors, log_dets, generation, streams, replicates, k0, k1, means_out, factors_out, logs_out
+):
+    """Mean and scatter of `count` points of each lane's law, drawn at once: a normal over the root of `count`, and a
+    Wishart variate with count - 1 degrees of freedom.
+
+    Source: Bartlett 1933. Of a lower triangular A with chi variates on its diagonal and normals below A A' is a Wishart
+    variate. With fewer degrees of freedom than dimensions A ends after as many columns.
+    """
+    lanes, d = means.shape
+    freedom = count - 1
+    columns = min(d, freedom)
+    shift = np.empty(d)
+    inner = np.zeros((d, d))
+    squares = np.empty(d)
+    numbers = 2 * d + d * (d - 1) // 2
+    z = np.empty(numbers + 1)
+    radius = np.empty(numbers // 2 + 1)
+    uniform = np.empty(d + 1)
+    root = math.sqrt(count)
+    for lane in range(lanes):
+        standard(z, numbers, _FIRST, generation, streams[lane], replicates[lane], k0, k1, radius)
+        chi_squares(z, freedom, ONE, columns, generation, streams[lane], replicates[lane], k0, k1, uniform, squares)
+        at = 2 * d
+        log_det = 0.0 if columns == d else -np.inf
+        for k in range(d):
+            shift[k] = z[d + k] / root
+            for j in range(min(k, columns)):
+                inner[k, j] = z[at]
+                at += 1
+            if k < columns:
+                inner[k, k] = math.sqrt(squares[k])
+                log_det += log_of(squares[k])
+        logs_out[lane] = carry(
+            means[lane], factors[lane], log_dets[lane], shift, inner, log_det, means_out[lane], factors_out[lane]
+        )
+
+
+@kernel
+def chi_squares(z, freedom, step, count, generation, stream, replicate, k0, k1, uniform, out):
+    """Fill out[j], j < count, with chi-square variates of freedom - step * j degrees of freedom, from the normals z[j].
+
+    Twice a gamma variate from a cubed normal (Marsaglia and Tsang 2000). All first trials are made together; the few
+    that fail go on by themselves. One degree of freedom is the square of a normal.
+    """
+    for i in range((count + 1) // 2):
+        w0, w1, w2, w3 = philox(_CHI_UNIFORMS + np.uint64(i), generation, replicate, stream, k0, k1)
+        uniform[2 * i] = unit(w0, w1)
+        if 2 * i + 1 < count:
+            uniform[2 * i + 1] = unit(w2, w3)
+    for j in range(count):
+        x = z[j]
+        third = 0.5 * float(freedom - np.int64(step) * j) - 1.0 / 3.0
+        v = 1.0 + x / math.sqrt(9.0 * third)
+        cube = v * v * v
+        bound = 0.5 * x * x + third - third * cube + third * log_of(max(cube, 1e-300))
+        out[j] = 2.0 * third * cube if (v > 0.0) & (log_of(uniform[j]) < bound) else -1.0
+    for j in range(count):
+        shape = 0.5 * float(freedom - np.int64(step) * j)
+        if shape < 1.0:
+            out[j] = z[j] * z[j]
+        elif out[j] < 0.0:
+            block = _CHI_TRIALS + (np.uint64(j) << _TRIALS)
+            value, _ = gamma(shape, block, generation, replicate, stream, k0, k1)
+            out[j] = 2.0 * value
+
+
+@kernel
+def chi_square_rows(freedom, generation, streams, replicates, k0, k1, means, squares):
+    """Of each lane d standard means times the root of their count, and d chi-square variates: both (lanes, d)."""
+    lanes, d = means.shape
+    z = np.empty(2 * d + 1)
+    radius = np.empty(d + 1)
+    uniform = np.empty(d + 1)
+    for lane in range(lanes):
+        standard(z, 2 * d, _FIRST, generation, streams[lane], replicates[lane], k0, k1, radius)
+        for k in range(d):
+            means[lane, k] = z[d + k]
+            squares[lane, k] = 0.0
+        if freedom > 0:
+            chi_squares(
+                z, freedom, _FIRST, d, generation, streams[lane], replicates[lane], k0, k1, uniform, squares[lane]
+            )
+
+
+@kernel
+def drawn(count, means, factors, log_dets, generation, streams, replicates, k0, k1, means_out, factors_out, logs_out):
+    """Mean and scatter of `count` points of each lane's law, every one drawn.
+
+    Points stay standard normal until their sums are carried through the factor: a chain near collapse loses no digits.
+    """
+    lanes, d = means.shape
+    size = chunk_points(d)
+    flat = np.empty(size * d + 1)
+    z = flat[: size * d].reshape((size, d))
+    radius = np.empty(size * d // 2 + 1)
+    ones = np.ones(size)
+    shift = np.empty(d)
+    part = np.empty(d)
+    scatter = np.empty((d, d))
+    inner = np.empty((d, d))
+    for lane in range(lanes):
+        for k in range(d):
+            shift[k] = 0.0
+            for j in range(k + 1):
+                scatter[k, j] = 0.0
+        for begin in range(0, count, size):
+            held = min(size, count - begin)
+            block = np.uint64(begin * d // 2)
+            standard(flat, held * d, block, generation, streams[lane], replicates[lane], k0, k1, radius)
+            centre(z, held, part)
+            add_products(z, ones, held, scatter)
+            share = held / (begin + held)
+            for k in range(d):
+                part[k] -= shift[k]
+                for j in range(k + 1):
+                    scatter[k, j] += begin * share * part[k] * part[j]
+            for k in range(d):
+                shift[k] += share * part[k]
+        log_det = cholesky(scatter, np.int64(count - 1), 0.0, inner)
+        logs_out[lane] = carry(
+            means[lane], factors[lane], log_dets[lane], shift, inner, log_det, means_out[lane], factors_out[lane]
+        )
+
+
+@kernel
+def centre(z, size, mean):
+    """Take their mean, kept in `mean` (d,), off the first `size` rows of z; rows up to a whole tile become zero."""
+    d = z.shape[1]
+    for k in range(d):
+        mean[k] = 0.0
+    for i in range(size):
+        for k in range(d):
+            mean[k] += z[i, k]
+    for k in range(d):
+        mean[k] /= size
+    for i in range(size):
+        for k in range(d):
+            z[i, k] -= mean[k]
+    for i in range(size, min(len(z), size + _TILE)):
+        for k in range(d):
+            z[i, k] = 0.0
+
+
+@kernel
+def write(means, factors, generation, streams, replicates, k0, k1, out):
+    """Fill out (lanes, count, d) with points of each lane's law, x = mean + factor z; z is that of `drawn`."""
+    lanes, count, d = out.shape
+    size = chunk_points(d)
+    flat = np.empty(size * d + 1)
+    z = flat[: size * d].reshape((size, d))
+    radius = np.empty(size * d // 2 + 1)
+    across = np.empty((d, d))
+    for lane in range(lanes):
+        for k in range(d):
+            for j in range(d):
+                across[j, k] = factors[lane, k, j]
+        for begin in range(0, count, size):
+            held = min(size, count - begin)
+            block = np.uint64(begin * d // 2)
+            standard(flat, held * d, block, generation, streams[lane], replicates[lane], k0, k1, radius)
+            for i in range(held):
+                for k in range(d):
+                    out[lane, begin + i, k] = means[lane, k]
+                for j in range(d):
+                    a = z[i, j]
+                    for k in range(j, d):
+                        out[lane, begin + i, k] += a * across[j, k]
+
+
+@kernel
+def moments(points, weights, totals, means, scatters):
+    """Weighted count (lanes,), mean (lanes, d) and scatter (lanes, d, d) of points (lanes, count, d). Draws nothing."""
+    lanes, count, d = points.shape
+    size = chunk_points(d)
+    z = np.zeros((size, d))
+    w = np.zeros(size)
+    for lane in range(lanes):
+        total = 0.0
+        for k in range(d):
+            means[lane, k] = 0.0
+            for j in range(d):
+                scatters[lane, k, j] = 0.0
+        for i in range(count):
+            total += weights[lane, i]
+            for k in range(d):
+                means[lane, k] += weights[lane, i] * points[lane, i, k]
+        totals[lane] = total
+        for k in range(d):
+            means[lane, k] /= total if total > 0.0 else 1.0
+        for begin in range(0, count, size):
+            held = min(size, count - begin)
+            for i in range(size):
+                here = i < held
+                w[i] = weights[lane, begin + i] if here else 0.0
+                for k in range(d):
+                    z[i, k] = points[lane, begin + i, k] - means[lane, k] if here else 0.0
+            add_products(z, w, held, scatters[lane])
+        for k in range(d):
+            for j in range(k):
+                scatters[lane, j, k] = scatters[lane, k, j]
+
+
+@kernel
+def log_densities(points, means, factors, log_dets, tolerance, out):
+    """Fill out (lanes, count) with log densities; on the flat to which a singular law is confined, infinite, and minus
+    infinity elsewhere. A point is on it within `tolerance` of the spread of a coordinate.
+    """
+    lanes, count, d = points.shape
+    z = np.empty(d)
+    for lane in range(lanes):
+        for i in range(count):
+            square = 0.0
+            confined = True
+            singular = False
+            for k in range(d):
+                value = points[lane, i, k] - means[lane, k]
+                spread = 0.0
+                for j in range(k):
+                    value -= factors[lane, k, j] * z[j]
+                    spread += abs(factors[lane, k, j])
+                if factors[lane, k, k] > 0.0:
+                    z[k] = value / factors[lane, k, k]
+                    square += z[k] * z[k]
+                else:
+                    z[k] = 0.0
+                    singular = True
+                    confined = confined and abs(value) <= tolerance * spread
+            if singular:
+                out[lane, i] = np.inf if confined else -np.inf
+            else:
+                out[lane, i] = -0.5 * (square + log_dets[lane] + d * math.log(2.0 * math.pi))
+
+
+@kernel
+def measure(means, factors, log_dets, source_mean, source_factor, source_log_det, out, crossed):
+    """Fill out (5, lanes): total variance, effective rank, squared distance of the means, KL model to source, KL source
+    to model; and crossed (lanes, d, d) with source_factor' factor, whose singular values give the Wasserstein distance.
+    """
+    lanes, d = means.shape
+    scaled = np.empty((d, d))
+    solved = np.empty((d, d + 1))
+    for lane in range(lanes):
+        factor = factors[lane]
+        largest = 0.0
+        variance = 0.0
+        for k in range(d):
+            for j in range(k + 1):
+                largest = max(largest, abs(factor[k, j]))
+                variance += factor[k, j] * factor[k, j]
+        out[0, lane] = variance
+        out[1, lane] = participation(factor, largest, scaled)
+        distance = 0.0
+        for k in range(d):
+            shift = means[lane, k] - source_mean[k]
+            distance += shift * shift
+        out[2, lane] = distance
+        gain = log_dets[lane] - source_log_det
+        forward = whitened(source_factor, factor, means[lane], source_mean, solved)
+        backward = whitened(factor, source_factor, means[lane], source_mean, solved)
+        out[3, lane] = 0.5 * (forward - d - gain)
+        out[4, lane] = 0.5 * (backward - d + gain) if backward < np.inf else np.inf
+        for k in range(d):
+            for j in range(d):
+                crossed[lane, k, j] = 0.0
+        for m in range(d):
+            for k in range(m + 1):
+                a = source_factor[m, k]
+                for j in range(m + 1):
+                    crossed[lane, k, j] += a * factor[m, j]
+
+
+@kernel
+def participation(factor, largest, products):
+    """(tr S)^2 / tr S^2 of S = factor factor', between 1 and d; 0 where S is zero."""
+    d = len(factor)
+    if largest == 0.0:
+        return 0.0
+    for k in range(d):
+        for j in range(k + 1):
+            products[k, j] = 0.0
+    for m in range(d):
+        for k in range(m + 1):
+            a = factor[m, k] / largest
+            for j in range(k + 1):
+                products[k, j] += a * (factor[m, j] / largest)
+    trace = 0.0
+    squares = 0.0
+    for k in range(d):
+        for j in range(k):
+            squares += 2.0 * products[k, j] * products[k, j]
+        squares += products[k, k] * products[k, k]
+        trace += products[k, k]
+    return trace * trace / squares
+
+
+@kernel
+def whitened(divisor, factor, mean, other, solved):
+    """tr (D D')^-1 F F' + (mean - other)' (D D')^-1 (mean - other) for lower triangular D and F; infinite where D is
+    singular, or too small for a float. `solved` is room for (d, d + 1) numbers.
+    """
+    d = len(divisor)
+    total = 0.0
+    for k in range(d):
+        if divisor[k, k] == 0.0:
+            return np.inf
+    for k in range(d):
+        row = solved[k]
+        for j in range(d):
+            row[j] = factor[k, j]
+        row[d] = mean[k] - other[k]
+        for m in range(k):
+            a = divisor[k, m]
+            for j in range(d + 1):
+                row[j] -= a * solved[m, j]
+        for j in range(d + 1):
+            row[j] /= divisor[k, k]
+            total += row[j] * row[j]
+    return total if total < np.inf else np.inf
