@@ -134,7 +134,8 @@ class CategoricalEstimator(DensityEstimator):
         from lightcollapse.kernels.categorical import invert
 
         out = draws.uniforms(count)
-        invert(np.cumsum(probabilities, axis=1), out)
+        tails = np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1]
+        invert(np.ascontiguousarray(tails), out)
         return out[:, :, None]
 
     def fit(self, points: Float, weights: Float, previous: CategoricalModel | None, draws: Draws) -> CategoricalModel:

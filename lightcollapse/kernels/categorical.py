@@ -34,30 +34,34 @@ def _draw_counts(counts, mass, tail, size, stream, generation, replicate, k0, k1
         left -= counts[symbol]
 
 
+@inlined
+def _symbol_of(tail, u):
+    """The last symbol whose tail, the sum of masses from it on, is at least the share u of the whole."""
+    above = u * tail[0]
+    low, high = 0, len(tail) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if tail[middle] >= above:
+            low = middle
+        else:
+            high = middle - 1
+    while low > 0 and tail[low] == (tail[low + 1] if low + 1 < len(tail) else 0.0):  # a tie at a symbol of no mass
+        low -= 1
+    return low
+
+
 @kernel
 def _draw_points(counts, mass, tail, size, stream, generation, replicate, k0, k1):
     """The same, each point drawn by itself through the inverse of the distribution function."""
-    symbols = len(mass)
-    for symbol in range(symbols):
+    for symbol in range(len(mass)):
         counts[symbol] = 0
-    total = tail[0]
     spare = 0.0
     for i in range(size):
         if i % 2 == 0:
             u, spare = uniforms(np.uint64(i // 2), generation, replicate, stream, k0, k1)
         else:
             u = spare
-        above = u * total  # the symbol is the last one whose tail is at least this
-        low, high = 0, symbols - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if tail[middle] >= above:
-                low = middle
-            else:
-                high = middle - 1
-        while mass[low] == 0.0:  # a tie at a symbol of no mass
-            low -= 1
-        counts[low] += 1
+        counts[_symbol_of(tail, u)] += 1
 
 
 @kernel
@@ -213,21 +217,14 @@ def measure_lanes(models, source, order, rare, out):
 
 
 @kernel
-def invert(cumulative, out):
-    """Replace uniforms in out, float64 (lanes, count), by symbols: those at which cumulative, float64 (lanes, symbols),
-    first exceeds them in share of its end. Draws nothing.
+def invert(tails, out):
+    """Replace uniforms in out, float64 (lanes, count), by symbols, as `_draw_points` does.
+
+    tails: float64 (lanes, symbols), the sum of a lane's probabilities from each symbol on. Draws nothing.
     """
-    lanes, symbols = cumulative.shape
-    for lane in range(lanes):
-        total = cumulative[lane, symbols - 1]
+    for lane in range(len(out)):
         for i in range(out.shape[1]):
-            wanted = out[lane, i] * total
-            low, span = 0, symbols
-            while span > 1:
-                half = span >> 1
-                low += half if cumulative[lane, low + half - 1] <= wanted else 0
-                span -= half
-            out[lane, i] = low
+            out[lane, i] = _symbol_of(tails[lane], out[lane, i])
 
 
 @kernel
