@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.compiler import kernel
+from lightcollapse.compiler import inlined, kernel
 from lightcollapse.kernels.rng import SYNTHETIC, key, philox, unit
 from lightcollapse.kernels.trie import Symbols, find
 
@@ -50,53 +50,55 @@ class Law(NamedTuple):
     order: NDArray[np.int32]
 
 
-@kernel
-def follow(law, context, wanted):
+@inlined
+def follow(parent, first, follower, symbol, unigram, states, context, wanted):
     """The state after symbol `wanted` in state `context`. Draws nothing."""
     slot = np.int64(-1)
     while context > 0 and slot < 0:
-        slot = find(law.first, law.symbol, context, wanted)
+        slot = find(first, symbol, context, wanted)
         if slot < 0:
-            context = np.int64(law.parent[context])
-    group = np.int64(law.follower[slot] if slot >= 0 else law.unigram[wanted])
-    return np.int64(law.states[group]) if group >= 0 else np.int64(0)
+            context = np.int64(parent[context])
+    group = np.int64(follower[slot] if slot >= 0 else unigram[wanted])
+    return np.int64(states[group]) if group >= 0 else np.int64(0)
 
 
 @kernel
 def state_before(law, text, at, reach):
     """The state before text[at], from the `reach` symbols before it, the pad among them. Draws nothing."""
+    parent, first, follower, symbol, unigram, states = law[:6]
     begin = at
     while at - begin < reach and text[begin - 1] != 0:
         begin -= 1
-    context = np.int64(law.states[1]) if at - begin < reach else np.int64(0)
+    context = np.int64(states[1]) if at - begin < reach else np.int64(0)
     for i in range(begin, at):
-        context = follow(law, context, np.int64(text[i]))
+        context = follow(parent, first, follower, symbol, unigram, states, context, np.int64(text[i]))
     return context
 
 
-@kernel
+@inlined
 def gather(law, context, mark, stamp, found, chance):
     """Fill found and chance with the symbols that follow the context or a shorter one but the empty one.
 
     `mark` int64 (V + 2,) becomes `stamp` for each. Returns how many there are, and the factor that makes chances in the
     empty context those of all others. Draws nothing.
     """
+    parent, first, follower, symbol, known = law.parent, law.first, law.follower, law.symbol, law.known
     count = np.int64(0)
     factor = 1.0
     while context > 0 and factor > 0.0:
-        for slot in range(law.first[context], law.first[context + 1]):
-            symbol = law.symbol[slot]
-            if mark[symbol] != stamp:
-                mark[symbol] = stamp
-                found[count] = symbol
-                chance[count] = factor * law.known[law.follower[slot]]
+        for slot in range(first[context], first[context + 1]):
+            wanted = symbol[slot]
+            if mark[wanted] != stamp:
+                mark[wanted] = stamp
+                found[count] = wanted
+                chance[count] = factor * known[follower[slot]]
                 count += 1
         factor *= law.back[context]
-        context = np.int64(law.parent[context])
+        context = np.int64(parent[context])
     return count, factor
 
 
-@kernel
+@inlined
 def sink(found, chance, count, place):
     """Move an entry down the heap to where none below it is likelier; of the equally likely the lower number is first.
     Draws nothing.
@@ -127,7 +129,7 @@ def heapify(found, chance, count):
         sink(found, chance, count, np.int64(place))
 
 
-@kernel
+@inlined
 def pop(found, chance, count):
     """Take the likeliest entry off the heap; returns how many are left. Draws nothing."""
     left = np.int64(count - 1)
@@ -147,11 +149,12 @@ def intervals(law, text, at, reach, share, inside, size, unknown):
     mark = np.zeros(law.root.size, dtype=np.int64)
     found = np.empty(law.root.size, dtype=np.int32)
     chance = np.empty(law.root.size)
+    root, order = law.root, law.order
     for i in range(at.size):
         actual = np.int64(text[at[i]])
         stamp = np.int64(i + 1)
         count, factor = gather(law, state_before(law, text, at[i], reach), mark, stamp, found, chance)
-        p = factor * law.root[actual]
+        p = factor * root[actual]
         if mark[actual] == stamp:
             for j in range(count):
                 if found[j] == actual:
@@ -161,10 +164,10 @@ def intervals(law, text, at, reach, share, inside, size, unknown):
         held, edge = 0.0, np.inf
         within, chosen, tied = 0, 0, 0  # symbols in the set; of those at its edge, in the set and in all
         while True:
-            while place < law.order.size and mark[law.order[place]] == stamp:
+            while place < order.size and mark[order[place]] == stamp:
                 place += 1
             own = chance[0] if count > 0 else 0.0
-            other = factor * law.root[law.order[place]] if place < law.order.size else 0.0
+            other = factor * root[order[place]] if place < order.size else 0.0
             value = max(own, other)
             if value <= 0.0 or (held >= share and value < edge):
                 break
@@ -182,7 +185,7 @@ def intervals(law, text, at, reach, share, inside, size, unknown):
                 place += 1
         inside[i] = 1.0 if p > edge else (chosen / tied if p == edge else 0.0)
         size[i] = within
-        unknown[i] = factor * law.root[law.root.size - 1]
+        unknown[i] = factor * root[root.size - 1]
 
 
 class Cut(NamedTuple):
@@ -201,7 +204,7 @@ class Cut(NamedTuple):
     weight    float64 (C, 2)    weight of the other part, and of its first symbol
     kept      int32 (capacity,)    symbols of the lists
     upto      float64 (capacity,)  sums of their weights
-    mark      int64 (V + 2,)    scratch, and of the same length found int32, chance float64, place int32, mass float64
+    mark      int64 (V + 2,)    scratch, as are found, chosen, place int32, chance and mass float64 of that length
     used      int64 (2,)        entries of `kept` in use, contexts met
     """
 
@@ -219,12 +222,13 @@ class Cut(NamedTuple):
     mark: NDArray[np.int64]
     found: NDArray[np.int32]
     chance: Float
+    chosen: NDArray[np.int32]
     place: NDArray[np.int32]
     mass: Float
     used: NDArray[np.int64]
 
 
-@kernel
+@inlined
 def peak_of(law, cut, count, factor, stamp):
     """The greatest chance of a known symbol. Draws nothing."""
     peak = 0.0
@@ -238,38 +242,39 @@ def peak_of(law, cut, count, factor, stamp):
 
 @kernel
 def choose(law, cut, count, factor, stamp, peak, scale, whole):
-    """Put symbols by falling chance into cut.found and cut.mass (their weights) until top_k and top_p are met.
+    """Put symbols by falling chance into cut.chosen and cut.mass (their weights) until top_k and top_p are met.
 
     cut.place holds the rank of those of the empty context, else -1; `whole` is the weight of all symbols. Returns how
     many are chosen. Draws nothing.
     """
-    heapify(cut.found, cut.chance, count)
-    rank, size, mass = 0, 0, 0.0
-    first = cut.mark.size  # chosen symbols go behind the heap, which shrinks as they come
-    wanted = cut.top_p * whole * _NEARLY if cut.top_k >= cut.order.size else np.inf
-    while size < cut.top_k and mass < wanted:
-        while rank < cut.order.size and cut.mark[cut.order[rank]] == stamp:
+    root, order, powered, mark, power, top_k = law.root, cut.order, cut.powered, cut.mark, cut.power, cut.top_k
+    found, chance, chosen, place, mass = cut.found, cut.chance, cut.chosen, cut.place, cut.mass
+    heapify(found, chance, count)
+    rank, size, held = 0, 0, 0.0
+    wanted = cut.top_p * whole * _NEARLY if top_k >= order.size else np.inf
+    while size < top_k and held < wanted:
+        while rank < order.size and mark[order[rank]] == stamp:
             rank += 1
-        own = cut.chance[0] if count > 0 else -1.0
-        other = factor * law.root[cut.order[rank]] if rank < cut.order.size else -1.0
+        own = chance[0] if count > 0 else -1.0
+        other = factor * root[order[rank]] if rank < order.size else -1.0
         if own <= 0.0 and other <= 0.0:
             break
-        if own > other or (own == other and cut.found[0] < cut.order[rank]):
-            cut.found[first + size] = cut.found[0]
-            cut.mass[size] = (own / peak) ** cut.power
-            cut.place[size] = -1
-            count = pop(cut.found, cut.chance, count)
+        if own > other or (own == other and found[0] < order[rank]):
+            chosen[size] = found[0]
+            mass[size] = (own / peak) ** power
+            place[size] = -1
+            count = pop(found, chance, count)
         else:
-            cut.found[first + size] = cut.order[rank]
-            cut.mass[size] = scale * cut.powered[rank]
-            cut.place[size] = rank
+            chosen[size] = order[rank]
+            mass[size] = scale * powered[rank]
+            place[size] = rank
             rank += 1
-        mass += cut.mass[size]
+        held += mass[size]
         size += 1
-    wanted = cut.top_p * mass * _NEARLY if cut.top_k < cut.order.size and cut.top_p < 1.0 else np.inf
+    wanted = cut.top_p * held * _NEARLY if top_k < order.size and cut.top_p < 1.0 else np.inf
     before, kept = 0.0, 0
     while kept < size and before < wanted:
-        before += cut.mass[kept]
+        before += mass[kept]
         kept += 1
     return kept
 
@@ -309,7 +314,7 @@ def meet(law, cut, context):
                 others += 1
             else:
                 own += cut.mass[j]
-                cut.kept[end] = cut.found[cut.mark.size + j]
+                cut.kept[end] = cut.chosen[j]
                 cut.upto[end] = own
                 end += 1
         for rank in range(prefix):
@@ -332,7 +337,7 @@ def meet(law, cut, context):
     return True
 
 
-@kernel
+@inlined
 def above(sums, begin, end, wanted):
     """The first place in sums[begin:end], which rise, that exceeds `wanted`, at most the last. Draws nothing."""
     low, high = begin, end - 1
@@ -345,23 +350,22 @@ def above(sums, begin, end, wanted):
     return low
 
 
-@kernel
-def draw(law, cut, context, u):
+@inlined
+def draw(parent, first, symbol, entry, weight, kept, upto, order, total, context, u):
     """The symbol that a uniform picks from a context's cut law, or 0 where another must be drawn."""
-    begin = cut.entry[context, 0]
-    length = cut.entry[context, 1]
-    own = cut.upto[begin + length - 1] if length > 0 else 0.0
-    rest = cut.weight[context, 0]
+    begin = entry[context, 0]
+    length = entry[context, 1]
+    own = upto[begin + length - 1] if length > 0 else 0.0
+    rest = weight[context, 0]
     wanted = u * (own + rest)
     if wanted < own or rest == 0.0:
-        return np.int64(cut.kept[above(cut.upto, begin, begin + length, wanted)])
-    rank = above(cut.total, np.int64(1), cut.entry[context, 2] + 1, (wanted - own) / cut.weight[context, 1]) - 1
-    symbol = np.int64(cut.order[rank])
+        return np.int64(kept[above(upto, begin, begin + length, wanted)])
+    picked = np.int64(order[above(total, np.int64(1), entry[context, 2] + 1, (wanted - own) / weight[context, 1]) - 1])
     while context > 0:
-        if find(law.first, law.symbol, context, symbol) >= 0:
+        if find(first, symbol, context, picked) >= 0:
             return np.int64(0)
-        context = np.int64(law.parent[context])
-    return symbol
+        context = np.int64(parent[context])
+    return picked
 
 
 @kernel
@@ -369,27 +373,29 @@ def write_cut(law, cut, out, symbols, length, begin, g, r, stream, k0, k1):
     """Fill out int32 with padded documents from document `begin` on, one uniform a symbol or more; returns how many
     are done, fewer than all where the lists are full.
     """
+    parent, first, follower, symbol, unigram, states = law[:6]
+    entry, weight, kept, upto, order, total = cut.entry, cut.weight, cut.kept, cut.upto, cut.order, cut.total
     documents = np.int64((symbols + length - 1) // length)
     out[out.size - 1] = 0
     for document in range(begin, documents):
         at = document * (length + 1)
         out[at] = 0
-        context = np.int64(law.states[1])
+        context = np.int64(states[1])
         for step in range(min(length, symbols - document * length)):
-            if cut.entry[context, 0] < 0 and not meet(law, cut, context):
+            if entry[context, 0] < 0 and not meet(law, cut, context):
                 return np.int64(document)
             block = np.uint64(document * length + step)
             drawn = np.int64(0)
             lane = _FIRST_LANE
             while drawn == 0:
                 w0, w1, w2, w3 = philox(block, g, r, stream + (lane << _LANE), k0, k1)
-                drawn = draw(law, cut, context, unit(w0, w1))
+                drawn = draw(parent, first, symbol, entry, weight, kept, upto, order, total, context, unit(w0, w1))
                 if drawn == 0:
-                    drawn = draw(law, cut, context, unit(w2, w3))
+                    drawn = draw(parent, first, symbol, entry, weight, kept, upto, order, total, context, unit(w2, w3))
                 lane += _ONE
             at += 1
             out[at] = drawn
-            context = follow(law, context, drawn)
+            context = follow(parent, first, follower, symbol, unigram, states, context, drawn)
     return documents
 
 
@@ -418,8 +424,9 @@ class Decoder:
             kept=np.empty(4 * size, dtype=np.int32),
             upto=np.empty(4 * size),
             mark=np.zeros(size, dtype=np.int64),
-            found=np.empty(2 * size, dtype=np.int32),
+            found=np.empty(size, dtype=np.int32),
             chance=np.empty(size),
+            chosen=np.empty(size, dtype=np.int32),
             place=np.empty(size, dtype=np.int32),
             mass=np.empty(size),
             used=np.zeros(2, dtype=np.int64),
