@@ -49,7 +49,7 @@ def headlines(scenario: Scenario, asked: Sequence[str] = ()) -> tuple[str, ...]:
     of_family = HEADLINES.get(scenario.family.kind, scenario.family.metrics)
     others = [metric for metric in known if metric not in (*scenario.family.metrics, *COSTS)]
     costs = [metric for metric in COSTS if metric in known]
-    return (*of_family[:1], *others, *of_family[1:], *costs)
+    return (*others, *of_family, *costs)
 
 
 def generations_shown(generations: int) -> list[int]:
