@@ -15,7 +15,7 @@ from lightcollapse import families, sources
 from lightcollapse.cli import card as cards
 from lightcollapse.curation import Curation, Decoding, Detector, Noise, Preference, TopFraction, Verifier
 from lightcollapse.errors import CardError
-from lightcollapse.families import Categorical, Family, Gaussian, NGram
+from lightcollapse.families import Categorical, Family, Gaussian, MultivariateGaussian, NGram
 from lightcollapse.families.exponential_family import ExponentialFamily
 from lightcollapse.loop import run
 from lightcollapse.record import Record
@@ -32,7 +32,7 @@ from lightcollapse.regimes import (
     Window,
 )
 from lightcollapse.scenario import Scenario
-from lightcollapse.sources import Normal, Probabilities, Source, Text, Uniform, Zipf
+from lightcollapse.sources import Mixture, Normal, Probabilities, Source, Text, Uniform, Zipf
 
 SEED = 2_718_281_828
 REPLICATES = {"gaussian": 6000, "categorical": 6000, "ngram": 300}
@@ -131,6 +131,44 @@ def numbers() -> Iterator[tuple[str, Scenario]]:
         for regime in (Replace(), Accumulate(), AccumulateSubsample()):
             card = Scenario(source, family, regime, sample_size=400, generations=GENERATIONS)
             yield f"{family.kind} large samples {brief(regime)}", card
+
+
+def multivariate() -> Iterator[tuple[str, Scenario]]:
+    slanted = Mixture((1.0,), ((1.0, -2.0, 0.5),), (((2.0, 0.6, -0.3), (0.6, 1.0, 0.2), (-0.3, 0.2, 0.5)),))
+    forms: tuple[tuple[Source, MultivariateGaussian, Any], ...] = (
+        (Normal(-3.0, 2.5), MultivariateGaussian(2, variance="ml"), EQUAL),
+        (slanted, MultivariateGaussian(3, variance="ml", draws="points"), GROWING),
+        (slanted, MultivariateGaussian(3, variance="unbiased"), EQUAL),
+        (Normal(1.0, 0.5), MultivariateGaussian(2, "diagonal"), GROWING),
+        (Normal(), MultivariateGaussian(2, "diagonal", "unbiased", "points"), EQUAL),
+    )
+    for regime in REGIME_CARDS:
+        for source, family, sizes in forms:
+            name = f"multivariate {source.kind} {family.covariance} {family.variance} {brief(regime)}"
+            for card in possible(source, family, regime, sample_size=sizes, generations=GENERATIONS):
+                yield name, card
+    yield (
+        "multivariate ml replace fewer points than dimensions",
+        Scenario(Normal(), MultivariateGaussian(6), sample_size=4, generations=GENERATIONS),
+    )
+
+
+def regression() -> Iterator[tuple[str, Scenario]]:
+    plain, tilted = sources.LinearModel(dimension=2, noise=0.7), ((2.0, 0.5), (0.5, 1.0))
+    slanted = sources.LinearModel((1.0, -0.5), covariance=tilted)
+    forms: tuple[tuple[Source, families.LinearRegression, Any], ...] = (
+        (plain, families.LinearRegression(), EQUAL),
+        (slanted, families.LinearRegression(draws="points"), GROWING),
+        (slanted, families.LinearRegression(design="fixed"), EQUAL),
+        (sources.LinearModel(dimension=12, noise=0.1), families.LinearRegression(), 4),
+    )
+    for regime in (*REGIME_CARDS, FreshFraction(1.0)):
+        for source, family, sizes in forms:
+            name = f"regression {family.design} {family.draws} {brief(regime)}"
+            for card in possible(source, family, regime, sample_size=sizes, generations=GENERATIONS):
+                yield name, card
+    ridge = families.LinearRegression(0.3)
+    yield "ridge", Scenario(sources.LinearModel(dimension=25), ridge, sample_size=50, generations=GENERATIONS)
 
 
 def curated() -> Iterator[tuple[str, Scenario]]:

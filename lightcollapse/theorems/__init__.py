@@ -14,10 +14,21 @@ from lightcollapse.theorems.curation import CURATION
 from lightcollapse.theorems.exponential_family import EXPONENTIAL_FAMILY
 from lightcollapse.theorems.gaussian import GAUSSIAN
 from lightcollapse.theorems.islands import ISLANDS
+from lightcollapse.theorems.multivariate import MULTIVARIATE
+from lightcollapse.theorems.regression import REGRESSION
 from lightcollapse.theorems.row import Float, Kind, Theorem
 from lightcollapse.theorems.text import TEXT
 
-THEOREMS: tuple[Theorem, ...] = (*GAUSSIAN, *CATEGORICAL, *ISLANDS, *CURATION, *TEXT, *EXPONENTIAL_FAMILY)
+THEOREMS: tuple[Theorem, ...] = (
+    *GAUSSIAN,
+    *CATEGORICAL,
+    *ISLANDS,
+    *CURATION,
+    *MULTIVARIATE,
+    *REGRESSION,
+    *TEXT,
+    *EXPONENTIAL_FAMILY,
+)
 
 _STRENGTH: dict[Kind, int] = {
     "exact law": 0,
