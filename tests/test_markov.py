@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from budget import Court
 from exact import counts, same_law
+from msgspec.structs import replace
 from oracles import training_sets
+from scipy.stats import binom
 
 from lightcollapse.curation import Decoding, Detector, Discriminator, Noise, Preference, TopFraction
 from lightcollapse.errors import CardError
@@ -17,10 +19,12 @@ from lightcollapse.families import Categorical, Markov
 from lightcollapse.families.markov import MarkovEstimator, MarkovModel
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.loop import run
+from lightcollapse.predictions import markov, pairs
 from lightcollapse.regimes import Accumulate, FixedReal, FreshFraction, Islands, Regime, Replace, Weighted, Window
 from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Markov as Chain
 from lightcollapse.sources import Normal, RandomMarkov, Uniform
+from lightcollapse.theorems import predict
 
 pytestmark = pytest.mark.slow_without_jit
 
@@ -308,3 +312,32 @@ def test_curations_treat_documents() -> None:
             assert not any(np.isnan(values).any() for values in record.metrics.values()), (step, regime)
     heard = run(Scenario(chain(4), Markov(), curation=(Noise(1.0),), sample_size=4000, generations=2), 3, 20)
     assert abs(heard.metrics["entropy_rate"][:, 2].mean() - np.log(3.0)) < 0.01
+
+
+# --- Theory --------------------------------------------------------------------------------------------------------
+
+
+def test_one_context_drifts_as_one_law() -> None:
+    drifting = markov.context_diversity_drifting([1.0], [0.6], [9, 12, 5, 7])
+    np.testing.assert_allclose(drifting, 0.6 * pairs.replace([9, 12, 5, 7]), rtol=1e-12)
+
+
+def test_two_contexts_drift_as_all_histories_say() -> None:
+    share, sizes = 0.3, (3, 2)
+    kept = np.zeros(3)
+    kept[0] = 1.0
+    for first in range(4):
+        chance = binom.pmf(first, 3, share)
+        left = 1.0 - 1.0 / first if first else 1.0
+        kept[1] += chance * left
+        for second in range(3):
+            kept[2] += chance * binom.pmf(second, 2, first / 3.0) * left * (1.0 - 1.0 / second if second else 1.0)
+    both = markov.context_diversity_drifting([share, 1.0 - share], [0.5, 0.0], sizes)
+    np.testing.assert_allclose(both, share * 0.5 * kept, rtol=1e-12)
+
+
+def test_a_card_of_other_roundings_is_not_predicted() -> None:
+    # 4 of 12 documents are 28 of 84 moves, and not 25
+    card = Scenario(chain(8), Markov(), FreshFraction(0.3), sample_size=96, generations=3)
+    assert "support" not in predict(card)
+    assert "support" in predict(replace(card, regime=FreshFraction(0.25)))

@@ -27,6 +27,7 @@ CARDS = [
     *theorem_cards.categorical(),
     *theorem_cards.multivariate(),
     *theorem_cards.regression(),
+    *theorem_cards.chains(),
     *theorem_cards.curated(),
     *theorem_cards.numbers(),
 ]

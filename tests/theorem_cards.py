@@ -171,6 +171,22 @@ def regression() -> Iterator[tuple[str, Scenario]]:
     yield "ridge", Scenario(sources.LinearModel(dimension=25), ridge, sample_size=50, generations=GENERATIONS)
 
 
+def chains() -> Iterator[tuple[str, Scenario]]:
+    """Documents of two symbols, where results are exact, and longer ones of chains that forget their beginning."""
+    rows = ((0.5, 0.3, 0.2), (0.2, 0.5, 0.3), (0.3, 0.3, 0.4))
+    forms: tuple[tuple[Source, tuple[int, ...] | int], ...] = (
+        (sources.Markov(rows, (0.1, 0.8, 0.1), document_length=2), tuple(2 * size for size in GROWING)),
+        (sources.Markov(rows, document_length=8), 96),
+    )
+    for regime in REGIME_CARDS:
+        for source, sizes in forms:
+            name = f"markov {source.document_length} {brief(regime)}"  # type: ignore[attr-defined]
+            for card in possible(source, families.Markov(), regime, sample_size=sizes, generations=GENERATIONS):
+                yield name, card
+    random = sources.RandomMarkov(6, document_length=25)
+    yield "markov random replace", Scenario(random, families.Markov(), sample_size=100, generations=GENERATIONS)
+
+
 def curated() -> Iterator[tuple[str, Scenario]]:
     """Curation under replacement: small samples where a result holds at any size, large ones where at infinite size."""
     scores = tuple(float(i % 5) / 4 for i in range(12))

@@ -155,12 +155,8 @@ class MarkovEstimator(DensityEstimator):
 
     def substitutes(self, count: int, draws: Draws) -> Float:
         """Symbols by themselves, by how frequent each is in real documents."""
-        from lightcollapse.kernels.categorical import invert
-
         frequencies = self.laws[0] + self.moves[1:] @ self.laws[1:]
-        out = draws.uniforms(count * self.dimension)
-        invert(np.tile(np.cumsum(frequencies), (draws.lanes, 1)), out)
-        return out.reshape(draws.lanes, count, self.dimension)
+        return self._walk(np.tile(frequencies / frequencies.sum(), (draws.lanes, len(self.laws), 1)), count, draws)
 
     def fit(self, points: Float, weights: Float, previous: MarkovModel | None, draws: Draws) -> MarkovModel:
         from lightcollapse.kernels.markov import count_moves

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lightcollapse.predictions import pairs
-from lightcollapse.predictions._checks import Float, law_of, require
+from lightcollapse.predictions._checks import Float, law_of, require, sizes_of
 from lightcollapse.predictions.wright_fisher import binomial_rows
 
 
@@ -57,6 +57,30 @@ def context_diversity_random(shares: ArrayLike, diversities: ArrayLike, sample_s
     w, het = _contexts(shares, diversities)
     kept = 1.0 - inverse_count_mean(sample_size, w)
     return np.asarray(kept ** np.arange(generations + 1.0)[:, None] @ (w * het))
+
+
+def context_diversity_drifting(shares: ArrayLike, diversities: ArrayLike, sample_sizes: ArrayLike) -> Float:
+    """The same when the counts of a context drift like those of a neutral allele. Exact for documents of two symbols.
+
+    Of n_t points N_t fall into context c, binomial with chance N_{t-1}/n_{t-1}, at first with chance share_c. Training
+    set t keeps 1 - 1/N_t of the context's heterozygosity, all where N_t = 0: float64 (generations + 1,). An
+    approximation for longer documents, whose contexts follow one another.
+
+    Derivation: theory/markov.md. Source: derived.
+    """
+    w, het = _contexts(shares, diversities)
+    sizes = sizes_of(sample_sizes).astype(np.int64)
+    kept = np.ones((len(w), 1))  # mean of what is kept, by the context's last count
+    chances = w[:, None]
+    out = [float(w @ het)]
+    for n in sizes:
+        rows = binomial_rows(n, chances.ravel()).reshape(*chances.shape, n + 1)
+        counts = np.arange(n + 1.0)
+        kept = np.einsum("cj,cjk->ck", kept, np.broadcast_to(rows, (len(w), *rows.shape[1:])))
+        kept = kept * np.where(counts > 0.0, 1.0 - 1.0 / np.maximum(counts, 1.0), 1.0)
+        chances = (counts / n)[None, :]
+        out.append(float(kept.sum(axis=1) @ (w * het)))
+    return np.array(out)
 
 
 def stationary_law(transition: ArrayLike) -> Float:

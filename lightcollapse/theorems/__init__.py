@@ -14,6 +14,7 @@ from lightcollapse.theorems.curation import CURATION
 from lightcollapse.theorems.exponential_family import EXPONENTIAL_FAMILY
 from lightcollapse.theorems.gaussian import GAUSSIAN
 from lightcollapse.theorems.islands import ISLANDS
+from lightcollapse.theorems.markov import MARKOV
 from lightcollapse.theorems.multivariate import MULTIVARIATE
 from lightcollapse.theorems.regression import REGRESSION
 from lightcollapse.theorems.row import Float, Kind, Theorem
@@ -23,6 +24,7 @@ THEOREMS: tuple[Theorem, ...] = (
     *GAUSSIAN,
     *CATEGORICAL,
     *ISLANDS,
+    *MARKOV,
     *CURATION,
     *MULTIVARIATE,
     *REGRESSION,
