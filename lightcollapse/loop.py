@@ -64,6 +64,8 @@ def run(
         Interrupted: Ctrl-C; what was done is on the exception.
     """
     seed = _seed(seed)
+    if isinstance(replicates, int | np.integer):
+        _refuse_too_large(scenario, int(replicates), 0, max_memory)
     numbers = _replicates(replicates)
     threads = jobs if jobs is not None else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     threads = threads if threads is not None else os.cpu_count() or 1

@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing(capsys: pytest.CaptureFix
     assert len(out.splitlines()) > 8
     code, out, _ = call(capsys, "run", "gaussian", *SMALL, "-o", "file/folder", "--json")
     data = strict(out)
-    assert code == 1 and data["ok"] is False and data["error"]["kind"] == "runtime" and len(data["rows"]) == 28
+    assert code == 1 and data["ok"] is False and data["error"]["kind"] == "runtime" and len(data["rows"]) == 40
 
 
 def test_a_seed_is_drawn_printed_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,7 +141,7 @@ def test_json_is_one_object_with_the_rows_of_every_metric(capsys: pytest.Capture
     assert code == 0 and data["schema"] == "lightcollapse/run/1" and data["ok"] is True
     assert data["recipe"]["seed"] == 5 and data["recipe"]["replicates"] == 8
     assert {"python", "numpy", "numba", "lightcollapse"} <= set(data["environment"])
-    assert len(data["rows"]) == 7 * 4
+    assert len(data["rows"]) == 10 * 4
     assert set(view.ROW) <= set(data["rows"][0])
     row = next(row for row in data["rows"] if row["metric"] == "variance" and row["generation"] == 3)
     assert row["predicted"] == pytest.approx(0.99**3) and row["ci_low"] < row["mean"] < row["ci_high"]
@@ -422,3 +422,47 @@ def test_wide_letters_take_two_columns() -> None:
 def test_every_verb_is_a_module_of_the_same_name() -> None:
     folder = Path(lc.__file__).parent / "cli"
     assert all((folder / f"{verb}.py").exists() for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("size", "code", "message"),
+    [
+        ("1M", 6, "2,000 replicates of 50 generations take about 15.6 MiB, and max_memory is 1 MiB"),
+        ("1X", 2, "max-memory must be a number of bytes such as 500M or 4G, got '1X'"),
+        ("0", 2, "max_memory must be positive, got 0.0"),
+    ],
+)
+def test_memory_is_limited(size: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given, out, err = call(capsys, "run", "gaussian", "--no-figure", "--max-memory", size)
+    assert (given, out) == (code, "") and message in err
+    assert not Path("lightcollapse-runs").exists()
+
+
+def test_a_limit_that_is_kept_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(
+        capsys, "run", "gaussian", "--no-figure", "--max-memory", "1G", "--replicates", "5", "--seed", "1"
+    )
+    assert code == 0 and "5 replicates, seed 1" in out
+
+
+def test_a_curation_is_chosen_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = (
+        "run",
+        "zipf",
+        "--no-figure",
+        "--replicates",
+        "3",
+        "--generations",
+        "2",
+        "--sample-size",
+        "50",
+        "--json",
+    )
+    code, out, _ = call(capsys, *arguments, "--curation", "decoding:0.8", "--curation", "noise:0.1:source")
+    steps = json.loads(out)["recipe"]["card"]["curation"]
+    assert code == 0 and [step["kind"] for step in steps] == ["decoding", "noise"]
+    assert steps[0]["temperature"] == 0.8 and steps[1]["form"] == "source"
+    code, _, err = call(capsys, *arguments, "--curation", "decoding:1:2:0.5:7")
+    assert code == 2 and "curation decoding takes temperature, top_k, top_p" in err
+    code, _, err = call(capsys, *arguments, "--curation", "decodin")
+    assert code == 2 and "did you mean 'decoding'" in err
