@@ -110,7 +110,7 @@ def label_mixing(fixed_design: bool) -> Callable[[Params], float]:
 
 
 def universal(params: Params) -> float:
-    return params["n"] * last(exponential_family.first_order_accumulate(sizes(params)))
+    return float(params["n"]) * last(exponential_family.first_order_accumulate(sizes(params)))
 
 
 def universal_kl(params: Params) -> float:

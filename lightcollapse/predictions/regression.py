@@ -147,7 +147,8 @@ def mixing_constant(sample_size: int, written: int, dimension: int) -> float:
     """rho: share of the last model's squared error that a pooled least-squares fit with `written` of n points keeps.
 
     rho = k / (n (n - 1)(n + 2)) (n (k + 1) - 2 + (n - k)(n d - 2) / (n - d - 1)); for large n it is p^2 + p (1 - p) f /
-    (1 - f) with p = k/n, f = d/n. Exact, any C. Holds when n > d + 1 and 0 <= k <= n; ValueError otherwise.
+    (1 - f) with p = k/n, f = d/n, which exceeds 1 for f > (1 + p) / (1 + 2p). Exact, any C. Holds when n > d + 1 and 0
+    <= k <= n; ValueError otherwise.
 
     Derivation: theory/regression.md. Source: derived; Dohmatob et al. 2024 (2410.04840) for large n.
     """
@@ -173,7 +174,9 @@ def fresh_error(sample_size: int, fresh: int, dimension: int, generations: int, 
 
 
 def fresh_error_limit(sample_size: int, fresh: int, dimension: int, noise: float = 1.0) -> float:
-    """Limit sigma^2 d / ((n - d - 1)(1 - rho)) of `fresh_error`; infinite without fresh points. Exact.
+    """Limit sigma^2 d / ((n - d - 1)(1 - rho)) of `fresh_error`; infinite without fresh points, or for rho >= 1. Exact.
+
+    With d above about 2n/3 a few fresh points do harm: rho exceeds 1, and the error grows geometrically.
 
     Derivation: theory/regression.md. Source: derived.
     """
@@ -181,7 +184,9 @@ def fresh_error_limit(sample_size: int, fresh: int, dimension: int, noise: float
     require(0 <= fresh <= n, "fresh must lie between 0 and sample_size", fresh)
     rho = mixing_constant(sample_size, int(n - fresh), dimension)
     unit = float(_noises(noise, 1)[0]) * dimension / (n - dimension - 1.0)
-    return unit / (1.0 - rho) if fresh > 0 else np.inf
+    if fresh == 0 or rho >= 1.0:
+        return np.inf if unit > 0 else 0.0
+    return unit / (1.0 - rho)
 
 
 def strong_collapse_error(sample_size: int, written: int, dimension: int, shift: float, noise: float = 1.0) -> float:
