@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from catalogue_continuous import CONTINUOUS
+from catalogue_continuous import CONTINUOUS, covariance
 from catalogue_discrete import DISCRETE
 from catalogue_params import (
     Float,
@@ -185,9 +185,7 @@ def mixture(params: Params) -> float:
 
 
 def covariance_trace(params: Params) -> float:
-    """Trace of the source's covariance: "diag(1..d)", or "I" where none is named."""
-    d = int(params["d"])
-    return {"diag(1..d)": d * (d + 1) / 2.0, "I": float(d)}[params.get("Sigma0", "I")]
+    return float(np.trace(covariance(params)))
 
 
 def tempered_mean(params: Params) -> float:

@@ -55,8 +55,9 @@ def fresh_trace(params: Params) -> float:
 
 
 def fresh_off_diagonal(params: Params) -> float:
-    """The off-diagonal element of the source is 0.3."""
-    return 0.3 * last(pairs.fresh_fraction(params["n"], params["m"], params["t"]))
+    """Where no covariance is named its off-diagonal element is 0.3."""
+    element = float(covariance(params)[0, 1]) if "Sigma0" in params else 0.3
+    return element * last(pairs.fresh_fraction(params["n"], params["m"], params["t"]))
 
 
 # -- regression --------------------------------------------------------------------------------------------------------
