@@ -363,7 +363,8 @@ def test_other_cards_are_refused(name: str) -> None:
 def test_variances_stand_for_a_diagonal_matrix() -> None:
     factor = LinearModel((1.0, 2.0), covariance=(4.0, 9.0)).inputs().factor
     assert np.array_equal(factor, np.diag([2.0, 3.0]))
-    assert LinearModel(dimension=4).weights == (0.5,) * 4
+    assert np.array_equal(LinearModel(dimension=4).inputs().weights, [0.5] * 4)
+    assert LinearModel((1.0, 2.0)).dimension == 2
 
 
 @pytest.mark.parametrize("family", [LinearRegression(), LogisticRegression()], ids=lambda family: family.kind)

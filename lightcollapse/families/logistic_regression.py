@@ -49,7 +49,7 @@ class LogisticRegression(Family, frozen=True):
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         if not isinstance(source, LinearModel):
             raise refuse_source(self, source, "a linear model")
-        require(any(source.weights), "labels need weights that are not all 0", list(source.weights))
+        require(bool(source.inputs().weights.any()), "labels need weights that are not all 0", list(source.weights))
         super().check(source, schedule, curation)
 
     def estimator(self, source: LinearModel) -> LogisticEstimator:

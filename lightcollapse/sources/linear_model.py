@@ -47,22 +47,22 @@ class LinearModel(Source, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return (cls(dimension=3),)
+        return cls(dimension=3), cls(dimension=40)
 
     def validate(self) -> None:
         require(self.dimension >= 0, "dimension must be at least 1", self.dimension)
         d = self.dimension or len(self.weights)
         require(d >= 1, "a linear model needs weights or a dimension", list(self.weights))
         msgspec.structs.force_setattr(self, "dimension", d)
-        msgspec.structs.force_setattr(self, "weights", self.weights or (1.0 / math.sqrt(d),) * d)
-        require(len(self.weights) == d, f"weights must be {d}, one for each dimension", len(self.weights))
+        require(len(self.weights) in (0, d), f"weights must be {d}, one for each dimension", len(self.weights))
         require(all(map(math.isfinite, self.weights)), "weights must be finite", list(self.weights))
         require(math.isfinite(self.noise) and self.noise >= 0.0, "noise must be at least 0", self.noise)
         self.inputs()
 
     def inputs(self) -> Inputs:
         """Raises CardError where the covariance is none of full rank."""
-        return Inputs(np.array(self.weights), self._factor())
+        d = self.dimension
+        return Inputs(np.array(self.weights or (1.0 / math.sqrt(d),) * d), self._factor())
 
     def _factor(self) -> Float:
         d = self.dimension

@@ -78,7 +78,7 @@ def _dimension(scenario: Scenario) -> int:
 
 
 def _norm(scenario: Scenario) -> float:
-    return float(np.sum(np.square(_source(scenario).weights)))
+    return float(np.sum(_source(scenario).inputs().weights ** 2))
 
 
 def _least_squares(scenario: Scenario) -> bool:
