@@ -206,11 +206,53 @@ METRICS |= {
     ),
 }
 
+METRICS |= {
+    "components": Term(
+        "components", "#{pi_k > 0}", "Components of mixture t that are left. A lost one never comes back by itself."
+    ),
+    "largest_weight": Term("largest weight", "max pi_k", "Weight of the heaviest component of mixture t."),
+    "smallest_weight": Term(
+        "smallest weight", "min pi_k", "Weight of the lightest component of mixture t that is left."
+    ),
+    "weight_entropy": Term(
+        "weight entropy",
+        "-sum pi_k ln pi_k",
+        "Entropy of the weights of mixture t, nats: its exponential is how many components seem to share the points.",
+    ),
+    "weight_k": Term(
+        "weight of component k",
+        "pi_k",
+        "Metrics weight_1, weight_2 ...: the weight of each component of mixture t; 0 once it is lost. With a warm start a "
+        "component keeps its number, and that of the source's component where the source is a mixture of as many.",
+    ),
+    "log_likelihood": Term(
+        "log-likelihood",
+        "1/n sum ln M_t(x_i)",
+        "Mean log density of the points of training set t under model t, nats; of the source under itself in row 0. "
+        "Infinite where the model has no density any more.",
+    ),
+    "coverage": Term(
+        "coverage",
+        "share of modes",
+        "Share of the source's components at whose mean model t has at least a tenth of the source's density.",
+    ),
+    "l2_squared": Term(
+        "squared L2", "int (M_t - P_0)^2", "Integral of the squared difference of model t's and the source's density."
+    ),
+    "w2_sliced": Term(
+        "sliced squared W2",
+        "mean over directions of W2^2",
+        "Squared Wasserstein-2 distance of model t from the source along a line, mean over 1, 4 or 8 fixed directions in "
+        "1, 2 or more dimensions and over 64 quantiles.",
+    ),
+}
+
 HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian": ("variance", "w2_squared", "kl_model_source"),
     "multivariate-gaussian": ("total_variance", "effective_rank", "log_det", "w2_squared"),
     "linear-regression": ("test_error", "weight_norm"),
     "logistic-regression": ("agreement", "label_error", "log_loss", "weight_norm"),
+    "gaussian-mixture": ("total_variance", "components", "w2_sliced", "kl_source_model", "coverage"),
     "categorical": ("heterozygosity", "entropy", "support"),
     "bernoulli": ("variance", "alive", "kl_model_source"),
     "poisson": ("mean", "alive", "kl_model_source"),

@@ -60,6 +60,15 @@ FAMILY_CARDS: dict[str, tuple[Source, Family, int]] = {
     "gaussian mean": (Normal(1.0, 2.0), families.GaussianMean(), 9),
     "ising": (sources.Ising(7, 0.8), families.Ising(), 12),
 }
+FAMILY_CARDS |= {
+    "mixture line": (
+        sources.Mixture((0.5, 0.3, 0.2), (-4.0, 0.0, 5.0), (1.0, 0.5, 2.0)),
+        families.GaussianMixture(3, iterations=4),
+        20,
+    ),
+    "mixture plane": (Normal(1.0, 2.0), families.GaussianMixture(2, 2, "diagonal", "k-means++", iterations=3), 9),
+    "mixture floor": (Normal(), families.GaussianMixture(2, 3, "spherical", iterations=3, floor=0.01), 70),
+}
 CHAIN = sources.Markov(((0.5, 0.3, 0.2), (0.2, 0.5, 0.3), (0.3, 0.3, 0.4)), document_length=5)
 FAMILY_CARDS |= {
     "markov": (CHAIN, families.Markov(), 60),
@@ -288,7 +297,17 @@ def small(family: str, regime: str) -> Scenario:
     return Scenario(source, fitted, REGIME_CARDS[regime], sample_size=size, generations=3)
 
 
-INTEGERS = {"alive", "support", "vocabulary", "rare_vocabulary", "distinct_1", "distinct_2", "distinct_3", "distinct_4"}
+INTEGERS = {
+    "alive",
+    "components",
+    "support",
+    "vocabulary",
+    "rare_vocabulary",
+    "distinct_1",
+    "distinct_2",
+    "distinct_3",
+    "distinct_4",
+}
 
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow_without_jit
 CARDS = [
     *theorem_cards.gaussian(),
     *theorem_cards.categorical(),
+    *theorem_cards.mixture(),
     *theorem_cards.multivariate(),
     *theorem_cards.regression(),
     *theorem_cards.chains(),

@@ -15,7 +15,7 @@ from lightcollapse import families, sources
 from lightcollapse.cli import card as cards
 from lightcollapse.curation import Curation, Decoding, Detector, Noise, Preference, TopFraction, Verifier
 from lightcollapse.errors import CardError
-from lightcollapse.families import Categorical, Family, Gaussian, MultivariateGaussian, NGram
+from lightcollapse.families import Categorical, Family, Gaussian, GaussianMixture, MultivariateGaussian, NGram
 from lightcollapse.families.exponential_family import ExponentialFamily
 from lightcollapse.loop import run
 from lightcollapse.record import Record
@@ -35,7 +35,7 @@ from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Mixture, Normal, Probabilities, Source, Text, Uniform, Zipf
 
 SEED = 2_718_281_828
-REPLICATES = {"gaussian": 6000, "categorical": 6000, "ngram": 300}
+REPLICATES = {"gaussian": 6000, "categorical": 6000, "gaussian-mixture": 5000, "ngram": 300}
 REGIME_CARDS: tuple[Regime, ...] = (
     Replace(),
     Accumulate(),
@@ -131,6 +131,23 @@ def numbers() -> Iterator[tuple[str, Scenario]]:
         for regime in (Replace(), Accumulate(), AccumulateSubsample()):
             card = Scenario(source, family, regime, sample_size=400, generations=GENERATIONS)
             yield f"{family.kind} large samples {brief(regime)}", card
+
+
+def mixture() -> Iterator[tuple[str, Scenario]]:
+    line = Mixture((0.5, 0.3, 0.2), (-4.0, 0.0, 5.0), (1.0, 0.5, 2.0))
+    plane = Mixture((0.6, 0.4), ((0.0, 0.0), (3.0, 1.0)), (((1.0, 0.5), (0.5, 2.0)), (0.5, 1.0)))
+    forms: tuple[tuple[Source, GaussianMixture, Any], ...] = (
+        (line, GaussianMixture(3), EQUAL),
+        (plane, GaussianMixture(2, 2, "spherical", "k-means++", iterations=3), GROWING),
+    )
+    for number, regime in enumerate(REGIME_CARDS):
+        source, family, sizes = forms[number % 2]
+        yield (
+            f"mixture {family.covariance} {brief(regime)}",
+            Scenario(source, family, regime, sample_size=sizes, generations=GENERATIONS),
+        )
+    small = GaussianMixture(2, covariance="diagonal")
+    yield "mixture few points replace", Scenario(line, small, sample_size=3, generations=4)
 
 
 def multivariate() -> Iterator[tuple[str, Scenario]]:

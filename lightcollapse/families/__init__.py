@@ -5,6 +5,7 @@ from __future__ import annotations
 from lightcollapse.families.base import Block, Family, Simulation
 from lightcollapse.families.categorical import Categorical
 from lightcollapse.families.gaussian import Gaussian
+from lightcollapse.families.gaussian_mixture import GaussianMixture
 from lightcollapse.families.ising import Ising
 from lightcollapse.families.linear_regression import LinearRegression
 from lightcollapse.families.logistic_regression import LogisticRegression
@@ -16,6 +17,7 @@ from lightcollapse.families.numbers import Bernoulli, Exponential, GaussianMean,
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
     MultivariateGaussian,
+    GaussianMixture,
     LinearRegression,
     LogisticRegression,
     Categorical,
@@ -38,6 +40,7 @@ __all__ = [
     "Family",
     "Gaussian",
     "GaussianMean",
+    "GaussianMixture",
     "Geometric",
     "Ising",
     "LinearRegression",

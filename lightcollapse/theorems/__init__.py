@@ -15,6 +15,7 @@ from lightcollapse.theorems.exponential_family import EXPONENTIAL_FAMILY
 from lightcollapse.theorems.gaussian import GAUSSIAN
 from lightcollapse.theorems.islands import ISLANDS
 from lightcollapse.theorems.markov import MARKOV
+from lightcollapse.theorems.mixture import MIXTURE
 from lightcollapse.theorems.multivariate import MULTIVARIATE
 from lightcollapse.theorems.regression import REGRESSION
 from lightcollapse.theorems.row import Float, Kind, Theorem
@@ -26,6 +27,7 @@ THEOREMS: tuple[Theorem, ...] = (
     *ISLANDS,
     *MARKOV,
     *CURATION,
+    *MIXTURE,
     *MULTIVARIATE,
     *REGRESSION,
     *TEXT,
