@@ -67,7 +67,8 @@ class IsingLaw(Law):
         from lightcollapse.kernels.categorical import invert
 
         level = draws.uniforms(count)
-        invert(np.cumsum(self.law(mean), axis=1), level)
+        tails = np.cumsum(self.law(mean)[:, ::-1], axis=1)[:, ::-1]
+        invert(np.ascontiguousarray(tails), level)
         return self.values[level.astype(np.int64)]
 
     def sums(self, mean: Float, count: int, draws: Draws) -> Float:
