@@ -80,6 +80,6 @@ class LinearModel(Source, frozen=True):
         tilt = float(np.abs(matrix - matrix.T).max())
         require(tilt <= _SYMMETRIC * float(np.abs(matrix).max()), rule, self.covariance)
         try:
-            return np.linalg.cholesky(matrix)
+            return np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
         except np.linalg.LinAlgError:
             raise CardError(f"{rule}, got {self.covariance!r}") from None
