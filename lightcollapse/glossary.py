@@ -94,6 +94,17 @@ METRICS: dict[str, Term] = {
         "size of the smallest set with 90 % of M_t",
         "Size of the smallest set that holds 90 % of the model's mass: width of an interval, or symbols.",
     ),
+    "unknown_mass": Term(
+        "unknown mass",
+        "mean M_t(unknown | history)",
+        "Chance that model t keeps for symbols that the training part lacks, the mean over places in held-out text. "
+        "0 where the vocabulary is closed.",
+    ),
+    "unknown_share": Term(
+        "unknown share",
+        "",
+        "Share of the held-out symbols that the training part lacks. A closed vocabulary leaves them out of all scores.",
+    ),
     "within": Term("within labs", "H_w", "Diversity of two draws from one lab's model, the mean over labs."),
     "between": Term("between labs", "H_b", "Diversity of a draw from one lab's model and one from another's."),
     "total": Term("whole ecosystem", "H_T", "Diversity of two draws from the pool of all labs' models."),

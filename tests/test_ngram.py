@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ngram_oracles import SlowModel, count_ngrams, decoded, interval, padded, sequence_probability, unpadded
+from ngram_oracles import PAD, SlowModel, count_ngrams, decoded, interval, padded, sequence_probability, unpadded
 from scipy import stats
 
 from lightcollapse.corpus import padding
 from lightcollapse.errors import CardError, DataError, LimitError
 from lightcollapse.families import NGram
-from lightcollapse.kernels import counting, ngram, trie
+from lightcollapse.kernels import counting, laws, ngram, trie
 from lightcollapse.kernels.smoothing import SMOOTHINGS
 from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Replace, Window
 from lightcollapse.sources import Normal, Text
@@ -339,7 +339,7 @@ def test_intervals_are_those_of_the_whole_law(smoothing: str, order: int, closed
     model = ngram.Model(as_text(documents), order, 30, smoothing, closed=closed)
     slow = SlowModel(documents, order, 30, smoothing, closed)
     text = as_text(scored)
-    places = np.flatnonzero(text)[::3]
+    places = np.arange(0, len(text), 3)[text[::3] != 0]
     for share in (0.9, 0.5):
         inside, size, unknown = model.intervals(text, places, share)
         for i, place in enumerate(places):
@@ -435,6 +435,19 @@ def test_metrics_are_those_of_the_slow_twins(path: str, smoothing: str) -> None:
         assert [column[f"distinct_{n}"][generation] for n in (1, 2, 3, 4)] == distinct
         assert column["ngram_entropy"][generation] == pytest.approx(entropy)
         assert column["support"][generation] == distinct[0]
+    for generation, model in ((0, source), (1, source), (2, last)):
+        scores = np.array(model.log_probabilities(held_out))[human.rare]
+        failed = np.exp(scores) < 0.1 * np.exp(reference[human.rare])
+        assert column["edge_case_failure"][generation] == pytest.approx(failed.mean())
+        assert column["rare_retention"][generation] == column["rare_vocabulary"][generation] / len(human.rare_words)
+        expected = [
+            interval(model, (PAD, *document[:i])[-2:], symbol, 0.9)
+            for document in held_out
+            for i, symbol in enumerate(document)
+        ]
+        for name, values in zip(("calibration", "sharpness", "unknown_mass"), zip(*expected, strict=True), strict=True):
+            assert column[name][generation] == pytest.approx(np.mean(values)), name
+    assert set(column["unknown_share"]) == {0.0}
     assert len(block.excerpts) == 3
     assert all(0 < len(excerpt) <= 66 and excerpt.isprintable() for excerpt in block.excerpts)
 
@@ -475,6 +488,45 @@ def test_replicates_are_independent_of_their_company(path: str) -> None:
     np.testing.assert_array_equal(regimes[0].metrics["distinct_3"][:, :2], regimes[1].metrics["distinct_3"][:, :2])
 
 
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+def test_a_closed_vocabulary_leaves_unknown_symbols_out(tmp_path: Path, smoothing: str) -> None:
+    file = tmp_path / "names.txt"
+    names = ["Ann", "Bob", "Cid", "Dot", "Eve", "Fay", "Gus", "Hal"] * 2 + ["Ida", "Joe", "Kim", "Lee"]
+    file.write_text("".join(f"The cat met {name} and the dog.\n\n" for name in names))
+    runs = {}
+    for vocabulary in ("open", "closed"):
+        family = NGram(2, smoothing=smoothing, vocabulary=vocabulary)
+        runs[vocabulary] = simulate(
+            str(file), Replace(), family=family, unit="words", held_out=0.3, rare_share=0.3, generations=2
+        )
+    simulation, block = runs["closed"]
+    human = simulation.human
+    held_out = unpadded(human.held_out.tolist())
+    symbols = np.array([symbol for document in held_out for symbol in document])
+    known = symbols <= human.alphabet
+    assert 0 < np.count_nonzero(~known) < 5
+    slow = SlowModel(unpadded(human.training.tolist()), 2, human.alphabet, smoothing, closed=True)
+    scores = np.array(slow.log_probabilities(held_out))[known]
+    column = {name: values[0] for name, values in block.metrics.items()}
+    assert column["perplexity"][0] == pytest.approx(np.exp(-scores.mean()))
+    assert column["rare_perplexity"][0] == pytest.approx(np.exp(-scores[human.rare[known]].mean()))
+    for simulation, block in runs.values():
+        assert not any(np.isnan(values).any() for values in block.metrics.values())
+        np.testing.assert_allclose(block.metrics["unknown_share"], np.mean(~known))
+        opened = simulation.family.vocabulary == "open"
+        assert np.all((block.metrics["unknown_mass"] > 0) == (opened and smoothing != "ml"))
+        np.testing.assert_array_equal(simulation.scored, True if opened else known)
+
+
+def test_the_whole_law_is_looked_at_in_few_places_of_a_rich_alphabet(path: str) -> None:
+    simulation, _ = simulate(path, Replace(), unit="words", generations=1)
+    places = simulation.places
+    assert len(places) == len(np.unique(places)) == min(100, len(simulation.scored))
+    simulation, _ = simulate(path, Replace(), generations=1, held_out=0.4)
+    assert len(simulation.places) == min(2000, 10 * simulation.human.size // simulation.human.alphabet)
+    assert np.ptp(np.diff(np.cumsum(simulation.human.held_out != 0)[simulation.places])) <= 1  # spread evenly
+
+
 @pytest.mark.parametrize("unit", ["chars", "bytes", "words"])
 def test_every_unit_runs(path: str, unit: str) -> None:
     simulation, block = simulate(path, Replace(), unit=unit, family=NGram(2, unit=unit))
@@ -493,6 +545,8 @@ def test_cards_that_cannot_be_executed_are_refused(path: str) -> None:
         NGram(order=0)
     with pytest.raises(CardError, match="did you mean 'witten-bell'"):
         NGram(smoothing="witten-bel")
+    with pytest.raises(CardError, match="did you mean 'closed'"):
+        NGram(vocabulary="close")
     rows = Replace().rows(np.full(3, 100))
     with pytest.raises(CardError, match="needs a text source, got source normal"):
         NGram().check(Normal(), rows)
@@ -564,6 +618,10 @@ def test_one_signature_a_kernel(path: str) -> None:
     for smoothing in SMOOTHINGS:
         simulate(path, FreshFraction(0.2), family=NGram(4, smoothing=smoothing), generations=3, sample_size=1500)
     assert len(trie.find.signatures) <= 1  # none where its callers came from the disk cache
+    for smoothing in SMOOTHINGS:
+        model = ngram.Model(as_text([[1, 2, 1], [2, 2]]), 2, 2, smoothing)
+        model.write(30, 5, 1, 2, 3, 0.8, 1, 0.9)
     kernels = (trie.pack, trie.compare, trie.grow, ngram.score, ngram.write, counting.mark_words)
+    kernels += (laws.intervals, laws.write_cut)
     for kernel in kernels:
         assert len(kernel.signatures) == 1, kernel.py_func.__name__

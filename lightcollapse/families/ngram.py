@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lightcollapse.corpus import Human, padding, permutation
 from lightcollapse.curation import Curation
 from lightcollapse.errors import CardError, DataError, LimitError, nearest, require
-from lightcollapse.families.base import Block, Family, Simulation, refuse_source
+from lightcollapse.families.base import EDGE_FAILURE, INTERVAL, Block, Family, Simulation, refuse_source
 from lightcollapse.schedule import ALL, REAL, Schedule
 from lightcollapse.sources.text import Text
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # As in kernels.smoothing, which a card must not import.
 _SMOOTHINGS = ("backoff", "kneser-ney", "ml", "modified-kneser-ney", "witten-bell")
+_VOCABULARIES = ("closed", "open")
+_MOST_PLACES = 2000  # held-out symbols at which the whole law is looked at
+_LEAST_PLACES = 100
 _REAL_DATA, _POOL = 0, 2  # streams of the generator
 _ANCHOR = 1 << 8  # lane of the first that picks re-used real documents
 _EXCERPT = 66  # characters
@@ -46,9 +49,19 @@ class NGram(Family, frozen=True):
       model 0 holds impossible are left out
     - kl_model_source: the same of model t to model 0 on text that model t wrote, as many symbols as are held out but at
       most as many as training set 1 holds
+    - edge_case_failure: share of the symbols inside rare words of held-out text to which model t gives less than a
+      tenth of what model 0 does
+    - rare_retention: rare_vocabulary over the number of rare words
+    - calibration: share of held-out symbols that lie in the smallest set that holds 90 % of the model's law, given what
+      stands before them; sharpness: mean symbols of that set. The law is looked at in at most 2000 places spread evenly
+      over the held-out text: ten for each time that a symbol of the training part occurs on average, at least 100.
+    - unknown_mass: mean chance of the unknown symbol at those places; unknown_share: share of held-out symbols that the
+      training part lacks, the same for every model
 
     Symbols that the training part lacks share one unknown slot: the uniform law under the unigrams gives each of the V
     symbols and that slot 1 / (V + 1). Models never write it: what they write follows their law given known symbols.
+    Where the vocabulary is closed there is no such slot: the law is one on the V symbols, those that the training part
+    lacks are left out of all scores, and only as history do they still count, as something never seen.
 
     Args:
         order: n, the symbols of the longest n-gram, 1 to 16.
@@ -56,6 +69,7 @@ class NGram(Family, frozen=True):
         smoothing: "witten-bell", "kneser-ney" (one discount an order) or "modified-kneser-ney" (three), all
             interpolated with the shorter contexts; "backoff", absolute discounting that gives what it frees to what
             the context has not seen, and to nothing else; or "ml", which holds the unseen impossible.
+        vocabulary: "open" or "closed", a matter of the model's law: the same text can be fitted either way.
     """
 
     kind: ClassVar[str] = "ngram"
@@ -72,17 +86,26 @@ class NGram(Family, frozen=True):
         "rare_vocabulary",
         "kl_model_source",
         "kl_source_model",
+        "edge_case_failure",
+        "rare_retention",
+        "calibration",
+        "sharpness",
+        "unknown_mass",
+        "unknown_share",
     )
     columns: ClassVar[frozenset[str]] = frozenset({"fresh", "anchor", "oldest", "take"})
     absorbed_at: ClassVar[tuple[str, float]] = ("support", 1.0)
     order: int = 5
     unit: str | None = None
     smoothing: str = "witten-bell"
+    vocabulary: str = "open"
 
     def validate(self) -> None:
         require(1 <= self.order <= 16, "order must lie in 1..16", self.order)
         if self.smoothing not in _SMOOTHINGS:
             raise CardError(f"unknown smoothing {self.smoothing!r}; {nearest(self.smoothing, _SMOOTHINGS)}")
+        if self.vocabulary not in _VOCABULARIES:
+            raise CardError(f"unknown vocabulary {self.vocabulary!r}; {nearest(self.vocabulary, _VOCABULARIES)}")
 
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         if not isinstance(source, Text):
@@ -133,7 +156,8 @@ class NGramSimulation:
                 f"no rare word of the training part of {human.name!r} occurs in its held-out part, so that there is no "
                 "rare-word perplexity; raise held_out or rare_share, or give a longer text"
             )
-        self.human_model, self.human_scores, self.lexicon, self.source_texts  # noqa: B018  (once, not in each thread)
+        # Once, not in each thread:
+        self.human_model, self.human_scores, self.human_intervals, self.lexicon, self.source_texts  # noqa: B018
 
     @functools.cached_property
     def human(self) -> Human:
@@ -147,8 +171,38 @@ class NGramSimulation:
 
     @functools.cached_property
     def human_scores(self) -> NDArray[np.float64]:
-        """Log-probabilities of the held-out symbols under the human model."""
-        return self.human_model.log_probabilities(self.human.held_out)
+        """Log-probabilities of the scored symbols under the human model."""
+        return self.scores(self.human_model)
+
+    @functools.cached_property
+    def human_intervals(self) -> dict[str, float]:
+        """What is measured of the human model's law as a whole."""
+        return self.measure_law(self.human_model)
+
+    @functools.cached_property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which held-out symbols are scored: all, or those known to a closed vocabulary."""
+        symbols = self.human.held_out[self.human.held_out != 0]
+        known: NDArray[np.bool_] = symbols <= self.human.alphabet
+        return known if self.family.vocabulary == "closed" else np.ones(len(symbols), dtype=np.bool_)
+
+    @functools.cached_property
+    def places(self) -> NDArray[np.int64]:
+        """Where the scored symbols stand at which the whole law is looked at, spread evenly."""
+        scored = np.flatnonzero(self.human.held_out)[self.scored]
+        most = min(_MOST_PLACES, max(_LEAST_PLACES, 10 * self.human.size // self.human.alphabet))
+        count = min(most, len(scored))
+        return scored[np.arange(count) * len(scored) // count]
+
+    @functools.cached_property
+    def unknown_share(self) -> float:
+        """Share of held-out symbols that the training part lacks."""
+        symbols = self.human.held_out[self.human.held_out != 0]
+        return float(np.mean(symbols > self.human.alphabet))
+
+    def scores(self, model: Model) -> NDArray[np.float64]:
+        """Log-probabilities of the scored symbols."""
+        return model.log_probabilities(self.human.held_out)[self.scored]
 
     @functools.cached_property
     def lexicon(self) -> Lexicon | WordSymbols:
@@ -168,7 +222,8 @@ class NGramSimulation:
         """The family's model of these documents."""
         from lightcollapse.kernels.ngram import Model
 
-        return Model(text, self.family.order, self.human.alphabet, self.family.smoothing)
+        closed = self.family.vocabulary == "closed"
+        return Model(text, self.family.order, self.human.alphabet, self.family.smoothing, closed=closed)
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         metrics = {name: np.empty((len(replicates), len(self.schedule) + 1)) for name in self.family.metrics}
@@ -243,6 +298,7 @@ class NGramSimulation:
             "support": float(distinct[0]),
             "vocabulary": float(words),
             "rare_vocabulary": float(rare),
+            "rare_retention": rare / len(self.human.rare_words),
         }
 
     def measure_model(self, model: Model, wrote: padding.Symbols) -> dict[str, float]:
@@ -250,17 +306,32 @@ class NGramSimulation:
         if model is self.human_model:
             scores, forward, backward = self.human_scores, 0.0, 0.0
         else:
-            scores = model.log_probabilities(self.human.held_out)
+            scores = self.scores(model)
             possible = self.human_scores > -math.inf
             forward = float(np.mean(self.human_scores[possible] - scores[possible])) if possible.any() else 0.0
-            sample = padding.head(wrote, len(scores))
+            sample = padding.head(wrote, len(self.scored))
             own, other = model.log_probabilities(sample), self.human_model.log_probabilities(sample)
             backward = float(np.mean(own - other))
+        rare = self.human.rare[self.scored]
+        failed = scores[rare] < self.human_scores[rare] + math.log(EDGE_FAILURE)
+        law = self.human_intervals if model is self.human_model else self.measure_law(model)
         return {
             "perplexity": _perplexity(scores),
-            "rare_perplexity": _perplexity(scores[self.human.rare]),
+            "rare_perplexity": _perplexity(scores[rare]),
             "kl_model_source": backward,
             "kl_source_model": forward,
+            "edge_case_failure": float(np.mean(failed)),
+            **law,
+        }
+
+    def measure_law(self, model: Model) -> dict[str, float]:
+        """Metrics of a model's whole law, given held-out text."""
+        inside, size, unknown = model.intervals(self.human.held_out, self.places, INTERVAL)
+        return {
+            "calibration": float(np.mean(inside)),
+            "sharpness": float(np.mean(size)),
+            "unknown_mass": float(np.mean(unknown)),
+            "unknown_share": self.unknown_share,
         }
 
     def excerpt(self, text: padding.Symbols) -> str:

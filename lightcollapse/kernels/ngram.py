@@ -224,6 +224,7 @@ class Model:
         share does.
         """
         inside, size, unknown = (np.empty(len(places)) for _ in range(3))
+        places = np.ascontiguousarray(places, dtype=np.int64)
         intervals(self.law, text, places, self.trie.order - 1, share * _NEARLY, inside, size, unknown)
         return inside, size, unknown
 
