@@ -160,6 +160,18 @@ METRICS: dict[str, Term] = {
         "1 where V(m_t) > 0",
         "Whether model t can still produce anything but one value: 1 or 0, its mean the share of chains that can.",
     ),
+    "distinct": Term(
+        "distinct points",
+        "#{x}",
+        "Different points in training set t. Of a continuous source under replacement: points of the first real sample "
+        "that still have copies.",
+    ),
+    "bandwidth": Term("bandwidth", "h_t", "Standard deviation of the normal density about each point of model t."),
+    "negative_log_likelihood": Term(
+        "negative log-likelihood",
+        "-E_P log M_t",
+        "What real data costs model t, nats a point; evaluated at fixed points that stand for the source.",
+    ),
     "coupling": Term(
         "coupling",
         "J_t",
@@ -272,6 +284,8 @@ HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian-mean": ("mean", "kl_model_source"),
     "ising": ("mean", "coupling", "entropy", "alive"),
     "markov": ("heterozygosity", "entropy_rate", "support", "kl_model_source"),
+    "empirical": ("distinct", "total_variance", "mean_squared"),
+    "kernel-density": ("total_variance", "negative_log_likelihood", "mean_squared"),
     "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary", "support"),
 }  # what a table shows of a family where nobody asks for other metrics, the most telling first
 

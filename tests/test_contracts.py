@@ -59,6 +59,14 @@ FAMILY_CARDS: dict[str, tuple[Source, Family, int]] = {
     "exponential": (sources.Exponential(3.0), families.Exponential(), 9),
     "gaussian mean": (Normal(1.0, 2.0), families.GaussianMean(), 9),
     "ising": (sources.Ising(7, 0.8), families.Ising(), 12),
+    "empirical": (Normal(1.0, 2.0), families.Empirical(2), 9),
+    "empirical symbols": (Zipf(7, 1.0), families.Empirical(), 15),
+    "kernel density": (Normal(1.0, 2.0), families.KernelDensity(bandwidth=0.5), 9),
+    "kernel density of blobs": (
+        sources.Mixture((0.5, 0.5), ((0.0, 4.0), (3.0, -1.0)), (1.0, 0.5)),
+        families.KernelDensity(2, rule="scott"),
+        12,
+    ),
 }
 FAMILY_CARDS |= {
     "mixture line": (

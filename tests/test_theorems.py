@@ -31,6 +31,7 @@ CARDS = [
     *theorem_cards.chains(),
     *theorem_cards.curated(),
     *theorem_cards.numbers(),
+    *theorem_cards.held(),
 ]
 IN_REACH = {  # cards on which an approximation is tried, where it is known to fail on others
     "categorical-replace-support-branching": ("many symbols",),  # needs a large vocabulary: 12 % off at 6 symbols

@@ -204,6 +204,22 @@ def chains() -> Iterator[tuple[str, Scenario]]:
     yield "markov random replace", Scenario(random, families.Markov(), sample_size=100, generations=GENERATIONS)
 
 
+def held() -> Iterator[tuple[str, Scenario]]:
+    """Families whose models hold points."""
+    parts: tuple[tuple[str, Source, Family], ...] = (
+        ("empirical normal", Normal(-3.0, 2.5), families.Empirical()),
+        ("empirical symbols", Zipf(7, 1.0), families.Empirical()),
+        ("kernel-density fixed", Normal(1.0, 2.0), families.KernelDensity(bandwidth=1.2)),
+        ("kernel-density silverman", Normal(1.0, 2.0), families.KernelDensity()),
+        ("kernel-density scott", Normal(), families.KernelDensity(2, rule="scott")),
+    )
+    for regime in REGIME_CARDS:
+        for number, (name, source, family) in enumerate(parts):
+            sizes = GROWING if number % 2 else EQUAL
+            for card in possible(source, family, regime, sample_size=sizes, generations=GENERATIONS):
+                yield f"{name} {brief(regime)}", card
+
+
 def curated() -> Iterator[tuple[str, Scenario]]:
     """Curation under replacement: small samples where a result holds at any size, large ones where at infinite size."""
     scores = tuple(float(i % 5) / 4 for i in range(12))

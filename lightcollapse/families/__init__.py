@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lightcollapse.families.base import Block, Family, Simulation
 from lightcollapse.families.categorical import Categorical
+from lightcollapse.families.density import Empirical, KernelDensity
 from lightcollapse.families.gaussian import Gaussian
 from lightcollapse.families.gaussian_mixture import GaussianMixture
 from lightcollapse.families.ising import Ising
@@ -28,6 +29,8 @@ FAMILIES: tuple[type[Family], ...] = (
     Exponential,
     GaussianMean,
     Ising,
+    Empirical,
+    KernelDensity,
     Markov,
 )
 
@@ -36,6 +39,7 @@ __all__ = [
     "Bernoulli",
     "Block",
     "Categorical",
+    "Empirical",
     "Exponential",
     "Family",
     "Gaussian",
@@ -43,6 +47,7 @@ __all__ = [
     "GaussianMixture",
     "Geometric",
     "Ising",
+    "KernelDensity",
     "LinearRegression",
     "LogisticRegression",
     "MultivariateGaussian",

@@ -160,8 +160,20 @@ def _kept(model: Model, previous: Model | None, alive: NDArray[np.bool_]) -> Mod
     if previous is None or bool(alive.all()):
         return model
     return type(model)(*(
-        np.where(alive.reshape(-1, *(1,) * (new.ndim - 1)), new, old) for new, old in zip(model, previous, strict=True)
+        np.where(alive.reshape(-1, *(1,) * (new.ndim - 1)), *_as_long(new, old))
+        for new, old in zip(model, previous, strict=True)
     ))  # fmt: skip
+
+
+def _as_long(new: Float, old: Float) -> tuple[Float, Float]:
+    """Both with as many places for points: zeros fill up what a model holds of them, and their weights."""
+    if new.shape == old.shape:
+        return new, old
+    places = max(new.shape[1], old.shape[1])
+    one, other = (
+        np.pad(part, ((0, 0), (0, places - part.shape[1]), *((0, 0),) * (part.ndim - 2))) for part in (new, old)
+    )
+    return one, other
 
 
 def recursion(

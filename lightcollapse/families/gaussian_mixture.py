@@ -300,8 +300,8 @@ class Reference:
         from lightcollapse.kernels.mixture_distances import LEVELS, projected
 
         d = law[1].shape[2]
-        nodes, node_weights = _normal_nodes(d)
-        parts = [(_pushed(law, nodes), (law[0][0][:, None] * node_weights).ravel())]
+        nodes, node_weights = normal_nodes(d)
+        parts = [(pushed(law, nodes), (law[0][0][:, None] * node_weights).ravel())]
         edge = _rarest(law, _sample(law, d))
         parts += [
             (edge, np.full(len(edge), 1.0 / len(edge))),
@@ -347,7 +347,7 @@ class Reference:
         }
 
 
-def _normal_nodes(dimension: int) -> tuple[Float, Float]:
+def normal_nodes(dimension: int) -> tuple[Float, Float]:
     """Points (nodes, d) and weights (nodes,) that stand for the standard normal law."""
     if dimension == 1:
         nodes = np.linspace(-_REACH, _REACH, _LINE_NODES)
@@ -372,7 +372,7 @@ def _spread_normals(count: int, dimension: int) -> Float:
     return np.asarray(ndtri(np.modf(0.5 + np.arange(count)[:, None] * steps)[0]))
 
 
-def _pushed(law: tuple[Float, Float, Float], nodes: Float) -> Float:
+def pushed(law: tuple[Float, Float, Float], nodes: Float) -> Float:
     """Nodes (nodes, d) of the normal law in each component: (K * nodes, d)."""
     roots = np.linalg.cholesky(law[2][0])
     return np.concatenate([mean + nodes @ root.T for mean, root in zip(law[1][0], roots, strict=True)])

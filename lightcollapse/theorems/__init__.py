@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lightcollapse.scenario import Scenario
 from lightcollapse.theorems.categorical import CATEGORICAL
 from lightcollapse.theorems.curation import CURATION
+from lightcollapse.theorems.density import DENSITY
 from lightcollapse.theorems.exponential_family import EXPONENTIAL_FAMILY
 from lightcollapse.theorems.gaussian import GAUSSIAN
 from lightcollapse.theorems.islands import ISLANDS
@@ -32,6 +33,7 @@ THEOREMS: tuple[Theorem, ...] = (
     *REGRESSION,
     *TEXT,
     *EXPONENTIAL_FAMILY,
+    *DENSITY,
 )
 
 _STRENGTH: dict[Kind, int] = {
