@@ -308,6 +308,7 @@ def small(family: str, regime: str) -> Scenario:
 INTEGERS = {
     "alive",
     "components",
+    "distinct",
     "support",
     "vocabulary",
     "rare_vocabulary",
