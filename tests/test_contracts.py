@@ -53,6 +53,12 @@ FAMILY_CARDS: dict[str, tuple[Source, Family, int]] = {
     "ngram chars": (Text(str(CORPUS), document_length=40), NGram(3), 1500),
     "ngram words": (Text(str(CORPUS), unit="words", document_length=20), NGram(2, smoothing="ml"), 300),
     "ngram kneser-ney": (Text(str(CORPUS), unit="bytes", document_length=40), NGram(4, smoothing="kneser-ney"), 1500),
+    "ngram three discounts": (Text(str(CORPUS), document_length=40), NGram(4, smoothing="modified-kneser-ney"), 1500),
+    "ngram backoff": (
+        Text(str(CORPUS), unit="words", document_length=20),
+        NGram(3, smoothing="backoff", vocabulary="closed"),
+        300,
+    ),
     "bernoulli": (sources.Bernoulli(0.3), families.Bernoulli(), 12),
     "poisson": (sources.Poisson(2.5), families.Poisson(), 9),
     "geometric": (sources.Geometric(2.0), families.Geometric(), 9),
