@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from lightcollapse.compiler import kernel
-from lightcollapse.kernels.rng import ONE, gamma, log_of, philox, turn, unit
+from lightcollapse.kernels.rng import MASK32, ONE, gamma, log_of, philox, turn, unit
 
 _NUMBERS = np.int64(2048)  # of a chunk: its points stay in the first-level cache
 _TILE = np.int64(8)  # points whose products are added at once
@@ -28,8 +28,10 @@ def standard(z, count, first, generation, stream, replicate, k0, k1, radius):
     The first half are the cosines of the blocks' angles, the second half the sines: each pass vectorises.
     """
     half = (count + 1) // 2
+    c1, c2, c3 = generation & MASK32, replicate & MASK32, stream & MASK32  # words, and the compiler sees that they are
+    low, high = k0 & MASK32, k1 & MASK32
     for i in range(half):
-        w0, w1, w2, w3 = philox(first + np.uint64(i), generation, replicate, stream, k0, k1)
+        w0, w1, w2, w3 = philox((first + np.uint64(i)) & MASK32, c1, c2, c3, low, high)
         radius[i] = unit(w0, w1)
         z[i] = unit(w2, w3)
     for i in range(half):
@@ -401,8 +403,9 @@ def measure(means, factors, log_dets, source_mean, source_factor, source_log_det
         for m in range(d):
             for k in range(m + 1):
                 a = source_factor[m, k]
-                for j in range(m + 1):
-                    crossed[lane, k, j] += a * factor[m, j]
+                if a != 0.0:  # most are zero where coordinates are independent
+                    for j in range(m + 1):
+                        crossed[lane, k, j] += a * factor[m, j]
 
 
 @kernel
@@ -441,14 +444,18 @@ def whitened(divisor, factor, mean, other, solved):
             return np.inf
     for k in range(d):
         row = solved[k]
-        for j in range(d):
+        shift = mean[k] - other[k]
+        for j in range(k + 1):
             row[j] = factor[k, j]
-        row[d] = mean[k] - other[k]
         for m in range(k):
             a = divisor[k, m]
-            for j in range(d + 1):
-                row[j] -= a * solved[m, j]
-        for j in range(d + 1):
+            if a != 0.0:
+                shift -= a * solved[m, d]
+                for j in range(m + 1):
+                    row[j] -= a * solved[m, j]
+        row[d] = shift / divisor[k, k]
+        total += row[d] * row[d]
+        for j in range(k + 1):
             row[j] /= divisor[k, k]
             total += row[j] * row[j]
     return total if total < np.inf else np.inf
