@@ -86,6 +86,13 @@ FAMILY_CARDS |= {
 CHAIN = sources.Markov(((0.5, 0.3, 0.2), (0.2, 0.5, 0.3), (0.3, 0.3, 0.4)), document_length=5)
 FAMILY_CARDS |= {
     "markov": (CHAIN, families.Markov(), 60),
+    "ngram of a hidden chain": (
+        sources.HiddenMarkov(
+            ((0.9, 0.1), (0.2, 0.8)), ((0.5, 0.4, 0.1), (0.1, 0.1, 0.8)), document_length=10, rare_share=0.4
+        ),
+        NGram(2),
+        300,
+    ),
     "markov smoothed": (sources.RandomMarkov(4, 0.5, stay=0.2, document_length=5), families.Markov(0.5), 60),
 }
 FAMILY_CARDS |= {

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.corpus import Human, padding, permutation
+from lightcollapse.corpus.human import Law
 from lightcollapse.curation import Curation
 from lightcollapse.errors import CardError, DataError, LimitError, nearest, require
 from lightcollapse.families.base import EDGE_FAILURE, INTERVAL, Block, Family, Simulation, refuse_source
 from lightcollapse.schedule import ALL, REAL, Schedule
-from lightcollapse.sources.text import Text
+from lightcollapse.sources.base import TextSource
 
 if TYPE_CHECKING:
     from lightcollapse.kernels.counting import Lexicon, WordSymbols
@@ -57,6 +58,9 @@ class NGram(Family, frozen=True):
       over the held-out text: ten for each time that a symbol of the training part occurs on average, at least 100.
     - unknown_mass: mean chance of the unknown symbol at those places; unknown_share: share of held-out symbols that the
       training part lacks, the same for every model
+
+    Where the law that wrote the text is known (chains, hidden Markov models, grammars), it takes the place of model 0
+    in divergences and edge cases, and the perplexities of generation 0 are its own.
 
     Symbols that the training part lacks share one unknown slot: the uniform law under the unigrams gives each of the V
     symbols and that slot 1 / (V + 1). Models never write it: what they write follows their law given known symbols.
@@ -108,7 +112,7 @@ class NGram(Family, frozen=True):
             raise CardError(f"unknown vocabulary {self.vocabulary!r}; {nearest(self.vocabulary, _VOCABULARIES)}")
 
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
-        if not isinstance(source, Text):
+        if not isinstance(source, TextSource):
             raise refuse_source(self, source, "a text source")
         super().check(source, schedule, curation)
         if self.unit not in (None, source.unit):
@@ -133,7 +137,7 @@ class NGramSimulation:
     """An n-gram card made ready to run: the human text, the human model and its scores, shared by all replicates."""
 
     family: NGram
-    source: Text
+    source: TextSource
     schedule: Schedule
     seed: int
     block_size: int = 1
@@ -157,7 +161,7 @@ class NGramSimulation:
                 "rare-word perplexity; raise held_out or rare_share, or give a longer text"
             )
         # Once, not in each thread:
-        self.human_model, self.human_scores, self.human_intervals, self.lexicon, self.source_texts  # noqa: B018
+        self.human_model, self.reference_scores, self.human_intervals, self.lexicon, self.source_texts  # noqa: B018
 
     @functools.cached_property
     def human(self) -> Human:
@@ -170,9 +174,14 @@ class NGramSimulation:
         return self.fit(self.human.training)
 
     @functools.cached_property
-    def human_scores(self) -> NDArray[np.float64]:
-        """Log-probabilities of the scored symbols under the human model."""
-        return self.scores(self.human_model)
+    def reference(self) -> Model | Law:
+        """What generation 0 is scored by: the law that wrote the text where it is known, else model 0."""
+        return self.human.law or self.human_model
+
+    @functools.cached_property
+    def reference_scores(self) -> NDArray[np.float64]:
+        """Log-probabilities of the scored symbols under the reference."""
+        return self.scores(self.reference)
 
     @functools.cached_property
     def human_intervals(self) -> dict[str, float]:
@@ -200,7 +209,7 @@ class NGramSimulation:
         symbols = self.human.held_out[self.human.held_out != 0]
         return float(np.mean(symbols > self.human.alphabet))
 
-    def scores(self, model: Model) -> NDArray[np.float64]:
+    def scores(self, model: Model | Law) -> NDArray[np.float64]:
         """Log-probabilities of the scored symbols."""
         return model.log_probabilities(self.human.held_out)[self.scored]
 
@@ -243,7 +252,7 @@ class NGramSimulation:
         batches = [first]
         whole = first is self.human.training
         texts = self.source_texts if whole else self.measure_text(first)
-        rows = [texts | self.measure_model(self.human_model, first)]
+        rows = [texts | self.measure_model(self.reference, first)]
         excerpts = [self.excerpt(first)]
         training = first
         for t in range(1, len(self.schedule) + 1):
@@ -301,20 +310,21 @@ class NGramSimulation:
             "rare_retention": rare / len(self.human.rare_words),
         }
 
-    def measure_model(self, model: Model, wrote: padding.Symbols) -> dict[str, float]:
-        """Metrics of a model: on the held-out text, and on what it wrote."""
-        if model is self.human_model:
-            scores, forward, backward = self.human_scores, 0.0, 0.0
+    def measure_model(self, model: Any, wrote: padding.Symbols) -> dict[str, float]:
+        """Metrics of a model, or of the reference: on the held-out text, and on what it wrote."""
+        if model is self.reference:
+            scores, forward, backward = self.reference_scores, 0.0, 0.0
         else:
             scores = self.scores(model)
-            possible = self.human_scores > -math.inf
-            forward = float(np.mean(self.human_scores[possible] - scores[possible])) if possible.any() else 0.0
+            possible = self.reference_scores > -math.inf
+            forward = float(np.mean(self.reference_scores[possible] - scores[possible])) if possible.any() else 0.0
             sample = padding.head(wrote, len(self.scored))
-            own, other = model.log_probabilities(sample), self.human_model.log_probabilities(sample)
+            own, other = model.log_probabilities(sample), self.reference.log_probabilities(sample)
             backward = float(np.mean(own - other))
         rare = self.human.rare[self.scored]
-        failed = scores[rare] < self.human_scores[rare] + math.log(EDGE_FAILURE)
-        law = self.human_intervals if model is self.human_model else self.measure_law(model)
+        failed = scores[rare] < self.reference_scores[rare] + math.log(EDGE_FAILURE)
+        same = model is self.human_model or model is self.reference
+        law = self.human_intervals if same else self.measure_law(model)
         return {
             "perplexity": _perplexity(scores),
             "rare_perplexity": _perplexity(scores[rare]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lightcollapse.sources.base import Source, SymbolSource
+from lightcollapse.sources.grammar import Grammar
 from lightcollapse.sources.hidden_markov import HiddenMarkov
 from lightcollapse.sources.markov import Markov, RandomMarkov
 from lightcollapse.sources.linear_model import LinearModel
@@ -28,6 +29,7 @@ SOURCES: tuple[type[Source], ...] = (
     Markov,
     RandomMarkov,
     HiddenMarkov,
+    Grammar,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "Bernoulli",
     "Exponential",
     "Geometric",
+    "Grammar",
     "HiddenMarkov",
     "Ising",
     "Markov",

@@ -25,8 +25,8 @@ class Documents(TextSource, frozen=True, kw_only=True):
     """Documents of a known law, over named symbols.
 
     The n-gram family learns from them as from human text: a corpus is written once by the law under the source's own
-    seed, and the seed of the run parts it. Its divergences are then from the law itself, and those of model 0, which
-    learned from all of the training part, are not 0.
+    seed, and the seed of the run parts it. Divergences and perplexities of generation 0 are then those of the law
+    itself; model 1 differs from it even where it learned from all of the training part.
 
     Args:
         document_length: symbols of a document.
