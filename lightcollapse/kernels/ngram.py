@@ -57,13 +57,13 @@ def score(text, parent, first, follower, symbol, unigram, states, known, back, o
 @kernel
 def write(
     out, symbols, length, alphabet, parent, first, follower, symbol, unigram, states,
-    urn, entry, keep, rest, accept, g, r, stream, k0, k1,
+    urn, entry, keep, rest, accept, down, g, r, stream, k0, k1,
 ):  # fmt: skip
     """Fill out int32 with padded documents of `length` symbols (the last may be shorter), `symbols` in all.
 
     Lane l writes documents l, l + LANES, ... and draws from stream `stream + (l << 8)`, two words a symbol; what the
     first two words do not settle is drawn from lane LANES + l. Where `accept` is not empty, what a context backs off to
-    must be new to it: from the shorter context is drawn until it is.
+    must be new to it: either the shorter context backs off as well, or draws are made from it until one is new.
     """
     exclusive = accept.size > 0
     state = np.empty(LANES, dtype=np.int64)
@@ -104,6 +104,7 @@ def write(
             for lane in range(active):
                 h = state[lane]
                 left = np.int64(-1)  # the context that was backed off from last
+                stay = False  # whether h itself is to give a symbol that is new to it
                 at = (begin + lane) * (length + 1) + 1 + step
                 drawn = np.int64(0)
                 if pick[lane] >= 0:
@@ -123,6 +124,12 @@ def write(
                 while drawn == 0:
                     w0, w1, w2, w3 = philox(spent[lane], g, r, stream + ((_SLOW + np.uint64(lane)) << _LANE), k0, k1)
                     spent[lane] += _ONE
+                    if exclusive and left >= 0 and h >= 0 and not stay:
+                        if w2 < down[left]:
+                            left = h
+                            h = np.int64(parent[h])
+                            continue
+                        stay = True
                     size = np.uint64(urn[h, 1]) if h >= 0 else np.uint64(rest.size)
                     product = w0 * size
                     if (product & MASK32) < size and (product & MASK32) < _TWO_32 % size:
@@ -148,9 +155,10 @@ def write(
                         chance = np.uint64(accept[follower[find(first, symbol, h, drawn)]])
                     if w1 > chance:
                         drawn = np.int64(0)
-                        left = h
-                        h = np.int64(parent[h])
-                    elif exclusive and left >= 0 and find(first, symbol, left, drawn) >= 0:
+                        if not stay:
+                            left = h
+                            h = np.int64(parent[h])
+                    elif stay and find(first, symbol, left, drawn) >= 0:
                         drawn = np.int64(0)
                 out[at] = drawn
                 h = state[lane]
@@ -252,7 +260,7 @@ class Model:
         out = np.empty(symbols + -(-symbols // length) + 1, dtype=np.int32)
         write(
             out, symbols, length, self.trie.alphabet, *self._automaton, urns.urn, urns.entry, urns.keep, urns.rest,
-            urns.accept, np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
+            urns.accept, urns.down, np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
         )  # fmt: skip
         return out
 

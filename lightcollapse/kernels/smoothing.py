@@ -40,6 +40,8 @@ class Urns:
     rest     int32 (R,)     symbols under the unigrams, equally likely; V + 1 stands for the unknown ones
     accept   uint32 (G,)    where backing off leads only to symbols that the context lacks: chance of accepting an
                             occurrence of the n-gram, which replaces `keep` in contexts that are not whole; else empty
+    down     uint64 (G,)    with `accept`: chance (in 2^-32) that what backs off from a context backs off from the
+                            shorter one too, as none of what only that one knows is drawn; else empty
     A smoothing uses the chance of staying or that of accepting, never both: they share a random word.
     """
 
@@ -48,9 +50,10 @@ class Urns:
     keep: NDArray[np.uint32]
     rest: NDArray[np.int32]
     accept: NDArray[np.uint32]
+    down: NDArray[np.uint64]
 
 
-_NO_ACCEPT = np.empty(0, dtype=np.uint32)
+_INCLUSIVE = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64)  # accept and down where laws overlap
 
 
 def _chances(values: NDArray[np.float64]) -> NDArray[np.uint32]:
@@ -152,7 +155,7 @@ class WittenBell:
         # The ends of documents are among the occurrences; as they are drawn again, the chance comes to c / (c + T).
         held = urn[:, 1].astype(np.float64)
         urn[:, 2] = _chances(held / np.maximum(held + trie.types[: trie.contexts], 1.0))
-        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), _NO_ACCEPT)
+        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), *_INCLUSIVE)
 
 
 def _adjusted(trie: Trie) -> NDArray[np.int64]:
@@ -204,7 +207,7 @@ def _discounted_urns(
         np.concatenate([entry, trie.symbol[trie.first[1] :].astype(np.uint64)]),
         np.concatenate([keep, accept[ngram]]),
         _every_symbol(slots),
-        _NO_ACCEPT,
+        *_INCLUSIVE,
     )
 
 
@@ -316,17 +319,19 @@ class BackOff:
         known = (trie.count - discount[trie.suffix]) / total[trie.suffix]
         known[0] = 1.0 / slots
         known[1] = 0.0
-        return Tables(known, BackOff._shares(trie, slots, discount, total))
+        freed, left = BackOff._masses(trie, slots)
+        shares = np.divide(freed, left, out=np.zeros(trie.groups), where=freed > 0.0)
+        return Tables(known, np.where(trie.followed > 0, shares, 1.0))
 
     @staticmethod
-    def _shares(
-        trie: Trie, slots: int, discount: NDArray[np.float64], total: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """back(h): the mass freed in h over that which h' gives to what h lacks.
+    def _masses(trie: Trie, slots: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The mass freed in each context h, and that which h' gives to what h lacks. float64 (G,) each
 
         The latter, times c(h'), is c(h') less the counts in h' of all that follows h, plus D for each of them: whole
         numbers and a sum of positive terms, so that nothing cancels.
         """
+        discount = BackOff.discounts(trie, slots)
+        total = np.maximum(trie.followed, 1).astype(np.float64)
         longer = np.arange(max(2, int(trie.level[2])), trie.groups)  # n-grams of two symbols and more
         above = trie.parent.copy()
         above[0] = 0
@@ -335,16 +340,17 @@ class BackOff:
         )  # counts in h' of the symbols that follow h
         left = (total[above] - shared + discount[above] * trie.types) / total[above]
         left[0] = (slots - int(trie.types[0])) / slots
-        freed = discount * trie.types / total
-        shares = np.divide(freed, left, out=np.zeros(trie.groups), where=freed > 0.0)
-        return np.where(trie.followed > 0, shares, 1.0)
+        return discount * trie.types / total, left
 
     @staticmethod
     def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
         accept = _chances(1.0 - BackOff.discounts(trie, slots)[trie.suffix] / np.maximum(trie.count, 1))
         urn, entry = _occurrences(trie, states)
         unseen = np.setdiff1d(_every_symbol(slots), trie.symbol[: trie.first[1]])
-        return Urns(urn, entry, accept[trie.deepest[trie.positions + 1]], unseen, accept)
+        freed, left = BackOff._masses(trie, slots)
+        down = np.divide(freed[np.maximum(trie.parent, 0)], left, out=np.zeros(trie.groups), where=freed > 0.0)
+        down = np.rint(np.minimum(down, 1.0) * 2.0**32).astype(np.uint64)
+        return Urns(urn, entry, accept[trie.deepest[trie.positions + 1]], unseen, accept, down)
 
 
 class MaximumLikelihood:
@@ -358,7 +364,7 @@ class MaximumLikelihood:
     @staticmethod
     def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
         urn, entry = _occurrences(trie, states)
-        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), _NO_ACCEPT)
+        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), *_INCLUSIVE)
 
 
 SMOOTHINGS: dict[str, type[Smoothing]] = {
