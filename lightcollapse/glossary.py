@@ -245,8 +245,8 @@ METRICS |= {
     "weight_k": Term(
         "weight of component k",
         "pi_k",
-        "Metrics weight_1, weight_2 ...: the weight of each component of mixture t; 0 once it is lost. With a warm start a "
-        "component keeps its number, and that of the source's component where the source is a mixture of as many.",
+        "Metrics weight_1, weight_2 ...: the weight of each component of mixture t; 0 once it is lost. With a warm start "
+        "a component keeps its number, and that of the source's component where the source is a mixture of as many.",
     ),
     "log_likelihood": Term(
         "log-likelihood",
@@ -265,8 +265,8 @@ METRICS |= {
     "w2_sliced": Term(
         "sliced squared W2",
         "mean over directions of W2^2",
-        "Squared Wasserstein-2 distance of model t from the source along a line, mean over 1, 4 or 8 fixed directions in "
-        "1, 2 or more dimensions and over 64 quantiles.",
+        "Squared Wasserstein-2 distance of model t from the source along a line, mean over 1, 4 or 8 fixed directions "
+        "in 1, 2 or more dimensions and over 64 quantiles.",
     ),
 }
 

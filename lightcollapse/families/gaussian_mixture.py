@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from lightcollapse.curation import Curation, refuse_curation
 from lightcollapse.errors import require
-from lightcollapse.families.base import Family, refuse_source
+from lightcollapse.families.base import Family, refuse_no_interval, refuse_source
 from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.schedule import Schedule
@@ -91,6 +91,9 @@ class GaussianMixture(Family, frozen=True):
         super().check(source, schedule, curation)
         if self.dimension > 1:
             refuse_curation(self.kind, self.abilities - {"answers", "value"}, curation)
+
+    def check_references(self, source: Any, step: Curation) -> None:
+        refuse_no_interval(step)
 
     def estimator(self, source: Any) -> Estimator:
         return MixtureEstimator(self, source, self.dimension)
@@ -322,7 +325,7 @@ class Reference:
             _blocks(nodes),
             _rows(node_weights, pad=True),
             _blocks(points),
-            _rows(logs / math.log(2.0)),
+            _rows(logs),
             np.stack([_rows(row, pad=True) for row in weights]),
             ways,
             levels,

@@ -14,7 +14,7 @@ _CLOSE = 1e-7  # of the range in which quantiles are looked for: Newton's next s
 _LEVEL = 1e-11  # how well a level is known
 _MOST_STEPS = 60
 _HALF_LOG2_E = 0.5 / LN2
-_TENTH = math.log2(10.0)
+_TENTH = math.log(10.0)
 _0 = np.int64(0)
 _PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
@@ -208,9 +208,9 @@ def compare(
     """Distances of each lane's mixture from a source, into out (6, lanes).
 
     law: the source's shares (1, K), means (1, K, d) and covariances (1, K, d, d). nodes (blocks, d, BLOCK), of weights
-    node_weights (blocks, BLOCK), stand for the standard normal law; points, laid out alike, are the source's, with log2
-    of its density in logs and weights (3, blocks, BLOCK) for what they serve. ways (directions, d) are directions, away
-    (directions, LEVELS) the source's quantiles along them at `levels`, where the standard normal ones are `normal`.
+    node_weights (blocks, BLOCK), stand for the standard normal law; points, laid out alike, are the source's, with the
+    log of its density in logs and weights (3, blocks, BLOCK) for what they serve. ways (directions, d) are directions,
+    away (directions, LEVELS) the source's quantiles along them at `levels`, where the standard normal ones are `normal`.
 
     0 KL(model || source), nats; 1 KL(source || model), nats, over weights[0]; 2 and 3 the sums of weights[1] and of
     weights[2] at points to which the model gives less than a tenth of the source's density; 4 the integral of the
@@ -255,14 +255,14 @@ def compare(
             if alive > 0:
                 log2_at(points, block, alive, heights, places, whitenings, ratios, top, total, work)
             for p in range(BLOCK):
-                gap = logs[block, p] - top[p]
+                gap = logs[block, p] - top[p] * LN2
                 if alive > 0:
                     backward += weights[0, block, p] * gap
                 if gap > _TENTH:
                     rare += weights[1, block, p]
                     modes += weights[2, block, p]
         out[0, lane] = max(0.0, forward * LN2)
-        out[1, lane] = max(0.0, backward * LN2)
+        out[1, lane] = max(0.0, backward)
         out[2, lane] = min(1.0, rare)
         out[3, lane] = min(1.0, modes)
         out[4, lane] = np.inf
