@@ -5,8 +5,8 @@ from __future__ import annotations
 from lightcollapse.sources.base import Source, SymbolSource
 from lightcollapse.sources.grammar import Grammar
 from lightcollapse.sources.hidden_markov import HiddenMarkov
-from lightcollapse.sources.markov import Markov, RandomMarkov
 from lightcollapse.sources.linear_model import LinearModel
+from lightcollapse.sources.markov import Markov, RandomMarkov
 from lightcollapse.sources.mixture import Mixture
 from lightcollapse.sources.normal import Normal
 from lightcollapse.sources.numbers import Bernoulli, Exponential, Geometric, Ising, NumberSource, Poisson
@@ -40,8 +40,8 @@ __all__ = [
     "Grammar",
     "HiddenMarkov",
     "Ising",
-    "Markov",
     "LinearModel",
+    "Markov",
     "Mixture",
     "Normal",
     "NumberSource",

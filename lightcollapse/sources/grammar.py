@@ -39,6 +39,8 @@ class Grammar(Documents, frozen=True):
             rule; what never stands on a left side is a word. Sentences must end: those whose mean length is infinite
             are refused.
         stop: the word that ends a sentence.
+        document_length: symbols of a document. documents, seed, held_out and rare_share are those of the corpus that
+            n-gram models learn from: how many, what decides it, which share judges, which share is rare.
     """
 
     kind: ClassVar[str] = "grammar"

@@ -32,6 +32,8 @@ class HiddenMarkov(Documents, frozen=True):
         transitions: a row for each state, the law of the next state; (S, S), rows summing to 1.
         emissions: a row for each state, the law of the symbol it writes; (S, V), rows summing to 1.
         initial: law of the first state of a document, (S,); None: the chain's stationary law.
+        document_length: symbols of a document. documents, seed, held_out and rare_share are those of the corpus that
+            n-gram models learn from: how many, what decides it, which share judges, which share is rare.
     """
 
     kind: ClassVar[str] = "hidden-markov"

@@ -61,6 +61,8 @@ class Markov(Chain, frozen=True):
     Args:
         transitions: a row for each symbol, the law of the symbol after it; (V, V), rows summing to 1.
         initial: law of the first symbol of a document, (V,); None: the chain's stationary law.
+        document_length: symbols of a document. documents, seed, held_out and rare_share are those of the corpus that
+            n-gram models learn from: how many, what decides it, which share judges, which share is rare.
     """
 
     kind: ClassVar[str] = "markov"
@@ -95,6 +97,8 @@ class RandomMarkov(Chain, frozen=True):
         concentration: of the Dirichlet law, the same for every symbol: 1 is uniform over laws, less gives rows that a
             few symbols share.
         stay: chance that a symbol is repeated whatever the row says, in [0, 1).
+        document_length: symbols of a document. documents, seed, held_out and rare_share are those of the corpus that
+            n-gram models learn from: how many, what decides it, which share judges, which share is rare.
     """
 
     kind: ClassVar[str] = "random-markov"
