@@ -260,7 +260,7 @@ def test_a_cut_law_is_drawn_from_exactly(smoothing: str, cut: tuple[float, int, 
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
-@pytest.mark.parametrize("cut", CUTS, ids=str)
+@pytest.mark.parametrize("cut", [*CUTS, (1.0, 0, 1.0)], ids=str)
 def test_a_cut_law_of_many_symbols(smoothing: str, cut: tuple[float, int, float]) -> None:
     """The law of a document's first symbol and of what follows a common one, in an alphabet of 60."""
     documents = random_documents(6, 60, 150, 20)
