@@ -281,6 +281,7 @@ HEADLINES: dict[str, tuple[str, ...]] = {
     "poisson": ("mean", "alive", "kl_model_source"),
     "geometric": ("variance", "alive", "kl_model_source"),
     "exponential": ("mean", "entropy", "kl_model_source"),
+    "gamma": ("mean", "entropy", "kl_model_source"),
     "gaussian-mean": ("mean", "kl_model_source"),
     "ising": ("mean", "coupling", "entropy", "alive"),
     "markov": ("heterozygosity", "entropy_rate", "support", "kl_model_source"),

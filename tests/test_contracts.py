@@ -63,6 +63,7 @@ FAMILY_CARDS: dict[str, tuple[Source, Family, int]] = {
     "poisson": (sources.Poisson(2.5), families.Poisson(), 9),
     "geometric": (sources.Geometric(2.0), families.Geometric(), 9),
     "exponential": (sources.Exponential(3.0), families.Exponential(), 9),
+    "gamma": (sources.Gamma(0.4, 2.0), families.Gamma(), 9),
     "gaussian mean": (Normal(1.0, 2.0), families.GaussianMean(), 9),
     "ising": (sources.Ising(7, 0.8), families.Ising(), 12),
     "empirical": (Normal(1.0, 2.0), families.Empirical(2), 9),

@@ -19,7 +19,7 @@ from lightcollapse.curation import Decoding, Verifier
 from lightcollapse.errors import CardError
 from lightcollapse.evidence import law_p_value
 from lightcollapse.families.exponential_family import ExponentialFamily, Law
-from lightcollapse.families.numbers import BernoulliLaw, ExponentialLaw, GeometricLaw, NormalLaw, PoissonLaw
+from lightcollapse.families.numbers import BernoulliLaw, ExponentialLaw, GammaLaw, GeometricLaw, NormalLaw, PoissonLaw
 from lightcollapse.kernels import exponential_family as kernels
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.loop import run
@@ -36,6 +36,7 @@ CARDS: dict[str, tuple[Source, ExponentialFamily]] = {
     "poisson": (sources.Poisson(2.5), families.Poisson()),
     "geometric": (sources.Geometric(2.0), families.Geometric()),
     "exponential": (sources.Exponential(3.0), families.Exponential()),
+    "gamma": (sources.Gamma(0.4, 3.0), families.Gamma()),
     "gaussian-mean": (Normal(1.0, 2.0), families.GaussianMean()),
     "ising": (sources.Ising(6, 0.6), families.Ising()),
 }
@@ -140,6 +141,7 @@ LAWS: dict[str, tuple[Law, float, Any, Any]] = {  # law, mean, SciPy's law of a 
     "poisson": (PoissonLaw(), 2.5, stats.poisson(2.5), stats.poisson(12.5)),
     "geometric": (GeometricLaw(), 2.0, stats.geom(1 / 3, loc=-1), stats.nbinom(5, 1 / 3)),
     "exponential": (ExponentialLaw(), 3.0, stats.expon(scale=3.0), stats.gamma(5, scale=3.0)),
+    "gamma": (GammaLaw(0.4), 3.0, stats.gamma(0.4, scale=7.5), stats.gamma(2.0, scale=7.5)),
     "gaussian-mean": (NormalLaw(2.0), 1.0, stats.norm(1.0, 2.0), stats.norm(5.0, 2.0 * math.sqrt(5.0))),
 }
 each = pytest.mark.parametrize("name", LAWS)
@@ -221,7 +223,7 @@ def test_the_edge_of_the_means_is_a_result(name: str) -> None:
     assert measured["variance"] == 0.0 and measured["alive"] == 0.0
     assert measured["kl_source_model"] == np.inf
     assert measured["kl_model_source"] == pytest.approx(
-        -law.log_density(np.array([mean]), np.zeros((1, 1)))[0, 0] if name != "exponential" else np.inf
+        -law.log_density(np.array([mean]), np.zeros((1, 1)))[0, 0] if name not in ("exponential", "gamma") else np.inf
     )
     assert law.log_density(np.zeros(1), np.array([[1.0]])) == -np.inf
     for draws in (law.points(np.zeros(LANES), 2, DRAWS), law.sums(np.zeros(LANES), 4, DRAWS)):
@@ -242,6 +244,8 @@ def slow(name: str, mean: np.ndarray, count: int, generator: np.random.Generator
         return generator.geometric(1.0 / (1.0 + wide), shape) - 1.0
     if name == "exponential":
         return wide * generator.standard_exponential(shape)
+    if name == "gamma":
+        return wide / 0.4 * generator.standard_gamma(0.4, shape)
     return wide + 2.0 * generator.standard_normal(shape)
 
 
@@ -410,6 +414,8 @@ def test_a_tilt_beyond_the_support_is_refused(source: Source, bias: float) -> No
         lambda: sources.Poisson(math.inf),
         lambda: sources.Geometric(-1.0),
         lambda: sources.Exponential(math.nan),
+        lambda: sources.Gamma(0.0),
+        lambda: sources.Gamma(2.0, -1.0),
         lambda: sources.Ising(1, 0.5),
         lambda: sources.Ising(500, 0.5),
         lambda: sources.Ising(20, 1e9),

@@ -117,6 +117,7 @@ def numbers() -> Iterator[tuple[str, Scenario]]:
         (sources.Poisson(0.8), families.Poisson()),
         (sources.Geometric(1.5), families.Geometric()),
         (sources.Exponential(2.0), families.Exponential()),
+        (sources.Gamma(0.6, 2.0), families.Gamma()),
         (Normal(-3.0, 2.5), families.GaussianMean()),
         (sources.Ising(8, 0.6), families.Ising()),
     )

@@ -13,7 +13,7 @@ from lightcollapse.families.logistic_regression import LogisticRegression
 from lightcollapse.families.multivariate_gaussian import MultivariateGaussian
 from lightcollapse.families.markov import Markov
 from lightcollapse.families.ngram import NGram
-from lightcollapse.families.numbers import Bernoulli, Exponential, GaussianMean, Geometric, Poisson
+from lightcollapse.families.numbers import Bernoulli, Exponential, Gamma, GaussianMean, Geometric, Poisson
 
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
@@ -27,6 +27,7 @@ FAMILIES: tuple[type[Family], ...] = (
     Poisson,
     Geometric,
     Exponential,
+    Gamma,
     GaussianMean,
     Ising,
     Empirical,
@@ -42,6 +43,7 @@ __all__ = [
     "Empirical",
     "Exponential",
     "Family",
+    "Gamma",
     "Gaussian",
     "GaussianMean",
     "GaussianMixture",

@@ -18,13 +18,13 @@ from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
 from lightcollapse.families.exponential_family import ExponentialFamily
 from lightcollapse.families.gaussian_mixture import GaussianMixture, MixtureEstimator, law_of, normal_nodes, pushed
 from lightcollapse.families.ising import Ising
-from lightcollapse.families.numbers import Bernoulli, Exponential, Geometric, Poisson
+from lightcollapse.families.numbers import Bernoulli, Exponential, Gamma, Geometric, Poisson
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.schedule import Schedule
 from lightcollapse.sources import Mixture, Normal, Source, SymbolSource
 
 _OF_NUMBERS: dict[type[Source], ExponentialFamily] = {
-    family.accepted: family() for family in (Bernoulli, Poisson, Geometric, Exponential, Ising)
+    family.accepted: family() for family in (Bernoulli, Poisson, Geometric, Exponential, Gamma, Ising)
 }
 _BLURS = 2**31  # the block from which on normals blur; uniforms choose points from the blocks below
 _NODES, _REACH = 121, 6.0  # of the integral over a normal law of one dimension, and how many stds it spans to each side

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import entr, gammaln, kl_div, rel_entr, xlog1py, xlogy
+from scipy.special import digamma, entr, gammaln, kl_div, rel_entr, xlog1py, xlogy
 
 from lightcollapse.curation import Curation
 from lightcollapse.families.base import refuse_unknown_symbols
@@ -108,41 +108,58 @@ class GeometricLaw(Law):
         return {"entropy": np.asarray(xlogy(1.0 + mean, 1.0 + mean) - xlogy(mean, mean))}
 
 
-class ExponentialLaw(Law):
-    """Waiting times."""
+@dataclass(frozen=True)
+class GammaLaw(Law):
+    """Sums of `shape` waiting times, the shape known."""
+
+    shape: float
 
     def points(self, mean: Float, count: int, draws: Draws) -> Float:
-        return -mean[:, None] * np.log(draws.uniforms(count))
+        return self._drawn(self.shape, mean, count, draws)
 
     def sums(self, mean: Float, count: int, draws: Draws) -> Float:
+        return self._drawn(count * self.shape, mean, 1, draws)[:, 0]
+
+    def _drawn(self, shape: float, mean: Float, count: int, draws: Draws) -> Float:
         from lightcollapse.kernels.exponential_family import fill_gamma
 
-        out = np.empty((draws.lanes, 1))
-        fill_gamma(float(count), mean, out, 0, *draws.arguments)
-        return out[:, 0]
+        out = np.empty((draws.lanes, count))
+        fill_gamma(float(shape), mean / self.shape, out, 0, *draws.arguments)
+        return out
 
     def variance(self, mean: Float) -> Float:
-        return mean**2
+        return mean**2 / self.shape
 
     def divergence(self, one: Float, other: Float) -> Float:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             excess = (one - other) / other
-            divergence = excess - np.log1p(excess)
+            divergence = self.shape * (excess - np.log1p(excess))
         return np.where(other > 0.0, divergence, np.where(one > 0.0, np.inf, 0.0))
 
     def log_density(self, mean: Float, values: Float) -> Float:
         """Of the law of mean 0, infinite at 0."""
-        mean = mean[:, None]
+        scale = mean[:, None] / self.shape
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            log = -values / mean - np.log(mean)
-        return np.where(mean > 0.0, log, np.where(values == 0.0, np.inf, -np.inf))
+            log = xlogy(self.shape - 1.0, values) - values / scale - self.shape * np.log(scale) - gammaln(self.shape)
+        return np.where(scale > 0.0, log, np.where(values == 0.0, np.inf, -np.inf))
+
+    def further(self, mean: Float) -> dict[str, Float]:
+        k = self.shape
+        with np.errstate(divide="ignore"):
+            return {"entropy": k + gammaln(k) + (1.0 - k) * digamma(k) + np.log(mean / k)}
+
+
+class ExponentialLaw(GammaLaw):
+    """Waiting times: points by inversion, and a law that temperature leaves in the family."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+
+    def points(self, mean: Float, count: int, draws: Draws) -> Float:
+        return -mean[:, None] * np.log(draws.uniforms(count))
 
     def tempered(self, mean: Float, temperature: float) -> Float:
         return temperature * mean
-
-    def further(self, mean: Float) -> dict[str, Float]:
-        with np.errstate(divide="ignore"):
-            return {"entropy": 1.0 + np.log(mean)}
 
 
 @dataclass(frozen=True)
@@ -218,6 +235,17 @@ class Exponential(ExponentialFamily, frozen=True):
 
     def law(self, source: Any) -> Law:
         return ExponentialLaw()
+
+
+class Gamma(ExponentialFamily, frozen=True):
+    """Sums of waiting times, fitted by their mean; how many there are, the shape, is known to be the source's."""
+
+    kind: ClassVar[str] = "gamma"
+    metrics: ClassVar[tuple[str, ...]] = (*ExponentialFamily.metrics, "entropy")
+    accepted: ClassVar[type[Source]] = real.Gamma
+
+    def law(self, source: Any) -> Law:
+        return GammaLaw(source.shape)
 
 
 class GaussianMean(ExponentialFamily, frozen=True):

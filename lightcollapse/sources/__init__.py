@@ -9,7 +9,7 @@ from lightcollapse.sources.linear_model import LinearModel
 from lightcollapse.sources.markov import Markov, RandomMarkov
 from lightcollapse.sources.mixture import Mixture
 from lightcollapse.sources.normal import Normal
-from lightcollapse.sources.numbers import Bernoulli, Exponential, Geometric, Ising, NumberSource, Poisson
+from lightcollapse.sources.numbers import Bernoulli, Exponential, Gamma, Geometric, Ising, NumberSource, Poisson
 from lightcollapse.sources.symbols import Probabilities, Uniform, Zipf
 from lightcollapse.sources.text import Text
 
@@ -25,6 +25,7 @@ SOURCES: tuple[type[Source], ...] = (
     Poisson,
     Geometric,
     Exponential,
+    Gamma,
     Ising,
     Markov,
     RandomMarkov,
@@ -36,6 +37,7 @@ __all__ = [
     "SOURCES",
     "Bernoulli",
     "Exponential",
+    "Gamma",
     "Geometric",
     "Grammar",
     "HiddenMarkov",

@@ -133,6 +133,32 @@ class Exponential(NumberSource, frozen=True):
         return Exponential(mean)
 
 
+class Gamma(NumberSource, frozen=True):
+    """Sums of `shape` waiting times; any positive shape will do. Shape 1 is the exponential law."""
+
+    kind: ClassVar[str] = "gamma"
+    support: ClassVar[str] = "positive numbers"
+    shape: float
+    mean: float = 1.0
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (cls(2.5),)
+
+    def validate(self) -> None:
+        require(0.01 <= self.shape <= 1e6, "shape must lie in [0.01, 1e6]", self.shape)
+        require(math.isfinite(self.mean) and self.mean > 0.0, "mean must be positive and finite", self.mean)
+
+    def expectation(self) -> float:
+        return self.mean
+
+    def variance(self) -> float:
+        return self.mean**2 / self.shape
+
+    def of_mean(self, mean: float) -> Gamma:
+        return Gamma(self.shape, mean)
+
+
 class Ising(NumberSource, frozen=True):
     """Spins of +1 and -1, each bound to every other: probability proportional to exp(spins coupling m^2 / 2), where the
     magnetisation m is the mean spin. The number is m^2: nothing else of a configuration says anything of the coupling.

@@ -16,13 +16,14 @@ from lightcollapse.predictions import wright_fisher, wright_fisher_mixed
 from lightcollapse.scenario import Scenario
 from lightcollapse.theorems.row import Float, Kind, Law, Theorem, Values, one_lab, one_late
 
-# Variance functions a + b m + c m^2, by family; where a is None it is the source's variance.
-_VARIANCE: dict[str, tuple[float | None, float, float]] = {
-    "bernoulli": (0.0, 1.0, -1.0),
-    "poisson": (0.0, 1.0, 0.0),
-    "geometric": (0.0, 1.0, 1.0),
-    "exponential": (0.0, 0.0, 1.0),
-    "gaussian-mean": (None, 0.0, 0.0),
+# (a, b, c) of the variance function a + b m + c m^2, by family.
+_VARIANCE: dict[str, Callable[[Any], tuple[float, float, float]]] = {
+    "bernoulli": lambda source: (0.0, 1.0, -1.0),
+    "poisson": lambda source: (0.0, 1.0, 0.0),
+    "geometric": lambda source: (0.0, 1.0, 1.0),
+    "exponential": lambda source: (0.0, 0.0, 1.0),
+    "gamma": lambda source: (0.0, 0.0, 1.0 / source.shape),
+    "gaussian-mean": lambda source: (source.std**2, 0.0, 0.0),
 }
 _CARD = Callable[[Scenario], Float]
 
@@ -42,8 +43,13 @@ def _of_source(scenario: Scenario) -> float:
     return float(_law(scenario).variance(np.array([_mean(scenario)]))[0])
 
 
+def _variance(scenario: Scenario) -> tuple[float, float, float]:
+    """(a, b, c) of V(m) = a + b m + c m^2."""
+    return _VARIANCE[scenario.family.kind](scenario.source)
+
+
 def _curvature(scenario: Scenario) -> float:
-    return _VARIANCE[scenario.family.kind][2]
+    return _variance(scenario)[2]
 
 
 def _level(scenario: Scenario) -> bool:
@@ -87,8 +93,7 @@ def _central_moments(scenario: Scenario) -> Float:
     """
     if scenario.regime.kind not in ("replace", "accumulate"):
         raise ValueError(f"no fourth moment is known under {scenario.regime.kind}")
-    a, b, c = _VARIANCE[scenario.family.kind]
-    variance = Polynomial([_of_source(scenario) if a is None else a, b, c])(Polynomial([_mean(scenario), 1.0]))
+    variance = Polynomial(_variance(scenario))(Polynomial([_mean(scenario), 1.0]))
     x = Polynomial([0.0, 1.0])
     moments, pool = [np.eye(5)[0]], 0.0
     for n in scenario.sample_sizes().astype(np.float64):
@@ -129,7 +134,7 @@ def _or_unknown(function: _CARD) -> Values:
 
 def _variance_of_variance(scenario: Scenario) -> Float:
     moments = _central_moments(scenario)
-    _, b, c = _VARIANCE[scenario.family.kind]
+    _, b, c = _variance(scenario)
     slope = b + 2.0 * c * _mean(scenario)
     seconds = slope**2 * moments[:, 2] + 2.0 * slope * c * moments[:, 3] + c * c * moments[:, 4]
     return np.asarray(seconds - (c * moments[:, 2]) ** 2)
@@ -197,6 +202,7 @@ def _of_all() -> Iterator[Theorem]:
         "poisson": "stays, though every chain ends at 0",
         "geometric": "grows by 1 + 1/n a generation, though every chain ends at 0",
         "exponential": "grows by 1 + 1/n a generation, though every chain tends to 0",
+        "gamma": "grows by 1 + 1/(n k) a generation at shape k, though every chain tends to 0",
     }.items():
         evidence = {"bounds": _bounds_of} if family == "bernoulli" else {"variance": _or_unknown(_variance_of_variance)}
         yield _row(
