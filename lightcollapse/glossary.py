@@ -348,6 +348,12 @@ WORDS: dict[str, Term] = {
         "Share of the whole weight that the real points of a training set have in the fit, however few they are. "
         "Without one, every point weighs the same.",
     ),
+    "document": Term(
+        "document",
+        "",
+        "A run of document_length symbols: what a point is for text and chains. Sample sizes are then in symbols.",
+    ),
+    "move": Term("move", "", "A symbol of a document and the one after it."),
     "lab": Term(
         "lab",
         "",

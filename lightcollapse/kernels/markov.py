@@ -12,41 +12,36 @@ _FAILURE = 0.1  # an edge case fails where the model gives less than this share 
 
 
 @kernel
-def choose(laws, lane, row, u):
-    """The symbol at which the running sum of laws[lane, row] first exceeds u of the whole; one of no mass is never
-    chosen. Draws nothing.
-    """
-    symbols = laws.shape[2]
-    total = 0.0
-    for symbol in range(symbols):
-        total += laws[lane, row, symbol]
-    wanted = u * total
-    held = 0.0
-    last = np.int64(0)
-    for symbol in range(symbols):
-        p = laws[lane, row, symbol]
-        if p > 0.0:
-            held += p
-            last = np.int64(symbol)
-            if held > wanted:
-                break
-    return last
-
-
-@kernel
 def walk(laws, out):
     """Replace uniforms in out, float64 (lanes, count, length), by documents: paths of each lane's chain.
 
     laws: float64 (lanes, symbols + 1, symbols), the law of the first symbol in row 0, that after symbol s in row s + 1.
+    A symbol is the first at which the running sum of its row exceeds the uniform's share of the whole; one of no mass
+    is never drawn. Documents go side by side, so that their searches overlap.
     """
     lanes, count, length = out.shape
+    _, rows, symbols = laws.shape
+    upper = np.empty((rows, symbols))
+    spans = np.empty(rows, np.int64)  # up to the last symbol of some mass
     for lane in range(lanes):
-        for i in range(count):
-            row = np.int64(0)
-            for k in range(length):
-                drawn = choose(laws, lane, row, out[lane, i, k])
-                out[lane, i, k] = drawn
-                row = drawn + 1
+        for row in range(rows):
+            total = 0.0
+            spans[row] = 1
+            for symbol in range(symbols):
+                total += laws[lane, row, symbol]
+                upper[row, symbol] = total
+                if laws[lane, row, symbol] > 0.0:
+                    spans[row] = symbol + 1
+        for k in range(length):
+            for i in range(count):
+                row = np.int64(0) if k == 0 else np.int64(out[lane, i, k - 1]) + 1
+                wanted = out[lane, i, k] * upper[row, symbols - 1]
+                low, span = np.int64(0), spans[row]
+                while span > 1:
+                    half = span >> 1
+                    low += half if upper[row, low + half - 1] <= wanted else 0
+                    span -= half
+                out[lane, i, k] = low
 
 
 @kernel
