@@ -59,8 +59,8 @@ METRICS: dict[str, Term] = {
     "support": Term(
         "support",
         "#{p > 0}",
-        "Symbols (of chains: moves) that model t can still produce; for text, distinct symbols in what it wrote. Without smoothing a lost "
-        "symbol never comes back.",
+        "Symbols (of chains: moves) that model t can still produce; for text, distinct symbols in what it wrote. Without "
+        "smoothing a lost symbol never comes back.",
     ),
     "tail_mass": Term(
         "tail mass",
