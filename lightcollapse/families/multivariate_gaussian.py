@@ -123,9 +123,14 @@ class Law(NamedTuple):
 
     @classmethod
     def of(cls, mean: Float, covariance: Float) -> Law:
-        """Singular where a pivot is no more than rounding."""
-        factors, log_dets = factors_of(covariance[None], np.array([len(mean)]))
-        return cls(np.ascontiguousarray(mean), factors[0], float(log_dets[0]))
+        """Singular where a pivot is no more than rounding. Without kernels: predictions ask for it too."""
+        try:
+            factor = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            return cls(mean, np.zeros_like(covariance), -math.inf)
+        pivots = np.diagonal(factor)
+        full = bool(np.all(pivots**2 > _ROUNDING * np.diagonal(covariance)))
+        return cls(np.ascontiguousarray(mean), factor, 2.0 * float(np.log(pivots).sum()) if full else -math.inf)
 
     @property
     def independent(self) -> bool:
