@@ -10,17 +10,17 @@ from lightcollapse.families.gaussian_mixture import GaussianMixture
 from lightcollapse.families.ising import Ising
 from lightcollapse.families.linear_regression import LinearRegression
 from lightcollapse.families.logistic_regression import LogisticRegression
-from lightcollapse.families.multivariate_gaussian import MultivariateGaussian
 from lightcollapse.families.markov import Markov
+from lightcollapse.families.multivariate_gaussian import MultivariateGaussian
 from lightcollapse.families.ngram import NGram
 from lightcollapse.families.numbers import Bernoulli, Exponential, Gamma, GaussianMean, Geometric, Poisson
 
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
     MultivariateGaussian,
-    GaussianMixture,
     LinearRegression,
     LogisticRegression,
+    GaussianMixture,
     Categorical,
     NGram,
     Bernoulli,
@@ -52,8 +52,8 @@ __all__ = [
     "KernelDensity",
     "LinearRegression",
     "LogisticRegression",
-    "MultivariateGaussian",
     "Markov",
+    "MultivariateGaussian",
     "NGram",
     "Poisson",
     "Simulation",
