@@ -194,7 +194,7 @@ def sharpened(probabilities: Float, temperature: float, top_k: int, top_p: float
     """
     with np.errstate(divide="ignore"):
         logs = np.log(probabilities) / temperature
-    sharp = np.exp(logs - logs.max(axis=1, keepdims=True))
+    sharp: Float = np.exp(logs - logs.max(axis=1, keepdims=True))
     order = np.argsort(-sharp, axis=1, kind="stable")
     ranked = np.take_along_axis(sharp, order, axis=1)
     if top_k:

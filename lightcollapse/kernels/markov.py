@@ -34,12 +34,13 @@ def walk(laws, out):
                     spans[row] = symbol + 1
         for k in range(length):
             for i in range(count):
-                row = np.int64(0) if k == 0 else np.int64(out[lane, i, k - 1]) + 1
-                wanted = out[lane, i, k] * upper[row, symbols - 1]
-                low, span = np.int64(0), spans[row]
+                before = np.int64(0) if k == 0 else np.int64(out[lane, i, k - 1] + 1.0)
+                wanted = out[lane, i, k] * upper[before, symbols - 1]
+                low = np.int64(0)
+                span = spans[before]
                 while span > 1:
                     half = span >> 1
-                    low += half if upper[row, low + half - 1] <= wanted else 0
+                    low += half if upper[before, low + half - 1] <= wanted else 0
                     span -= half
                 out[lane, i, k] = low
 
