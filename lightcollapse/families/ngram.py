@@ -6,16 +6,19 @@ import functools
 import math
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.corpus import Human, padding, permutation
 from lightcollapse.corpus.human import Law
-from lightcollapse.curation import Curation
+from lightcollapse.curation import COSTS, Curation, metrics_of
 from lightcollapse.errors import CardError, DataError, LimitError, nearest, require
 from lightcollapse.families.base import EDGE_FAILURE, INTERVAL, Block, Family, Simulation, refuse_source
+from lightcollapse.families.engine import Past, Points
+from lightcollapse.families.ngram_craft import NGramCraft
+from lightcollapse.kernels.draws import SYNTHETIC, Draws
 from lightcollapse.schedule import ALL, REAL, Schedule
 from lightcollapse.sources.base import TextSource
 
@@ -98,11 +101,18 @@ class NGram(Family, frozen=True):
         "unknown_share",
     )
     columns: ClassVar[frozenset[str]] = frozenset({"fresh", "anchor", "oldest", "take"})
+    abilities: ClassVar[frozenset[str]] = frozenset(
+        {"closeness", "log_density", "removal", "substitutes", "symbols", "temperature", "top_k", "top_p"}
+    )
     absorbed_at: ClassVar[tuple[str, float]] = ("support", 1.0)
     order: int = 5
     unit: str | None = None
     smoothing: str = "witten-bell"
     vocabulary: str = "open"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(), cls(1, smoothing="ml")
 
     def validate(self) -> None:
         require(1 <= self.order <= 16, "order must lie in 1..16", self.order)
@@ -129,7 +139,7 @@ class NGram(Family, frozen=True):
             raise LimitError(f"order x training set must be at most {_MOST_GROUPS} symbols, got {largest}")
 
     def prepare(self, source: Any, schedule: Schedule, seed: int, curation: tuple[Curation, ...] = ()) -> Simulation:
-        return NGramSimulation(self, source, schedule, seed)
+        return NGramSimulation(self, source, schedule, seed, curation)
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,7 @@ class NGramSimulation:
     source: TextSource
     schedule: Schedule
     seed: int
+    curation: tuple[Curation, ...] = ()
     block_size: int = 1
 
     @property
@@ -235,7 +246,8 @@ class NGramSimulation:
         return Model(text, self.family.order, self.human.alphabet, self.family.smoothing, closed=closed)
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
-        metrics = {name: np.empty((len(replicates), len(self.schedule) + 1)) for name in self.family.metrics}
+        names = (*self.family.metrics, *metrics_of(self.curation))
+        metrics = {name: np.empty((len(replicates), len(self.schedule) + 1)) for name in names}
         excerpts: tuple[str, ...] = ()
         for row, replicate in enumerate(replicates):
             generations, wrote = self.run_replicate(int(replicate))
@@ -252,20 +264,60 @@ class NGramSimulation:
         batches = [first]
         whole = first is self.human.training
         texts = self.source_texts if whole else self.measure_text(first)
-        rows = [texts | self.measure_model(self.reference, first)]
+        past = Past(self.human_model, self.human_model, {})
+        rows = [texts | self.measure_model(self.reference, first) | self.curated(past, 1, replicate)[1]]
         excerpts = [self.excerpt(first)]
         training = first
         for t in range(1, len(self.schedule) + 1):
-            model = self.human_model if t == 1 and whole else self.fit(training)
+            if t == 1 and whole:
+                model = self.human_model
+            elif padding.size(training) >= self.family.order:  # else curation left nothing to learn from
+                model = self.fit(training)
+            past = past._replace(model=model, first=model if t == 1 else past.first)
             wanted = int(self.schedule["sample"][t]) if t < len(self.schedule) else 0
             wrote = model.write(max(size, wanted), self.source.document_length, t + 1, replicate, self.seed)
             shown = padding.head(wrote, size)
-            rows.append(self.measure_text(shown) | self.measure_model(model, shown))
+            curated, measured = self.curated(past, t + 1, replicate)
+            rows.append(self.measure_text(shown) | self.measure_model(model, shown) | measured)
             excerpts.append(self.excerpt(shown))
             if t < len(self.schedule):
-                batches.append(padding.head(wrote, wanted))
-                training = self.gather(t + 1, batches, replicate)
+                batches.append(padding.head(wrote if curated is None else curated, wanted))
+                training = self.gather(t + 1, batches, replicate, past)
+                past = past._replace(batches={} if curated is None else {t: self.craft.points(curated)})
         return rows, tuple(excerpts)
+
+    @functools.cached_property
+    def craft(self) -> NGramCraft:
+        """What curations ask of the family."""
+        return NGramCraft(self.human, self.human_model, self.source.document_length)
+
+    def curated(self, past: Past, generation: int, replicate: int) -> tuple[padding.Symbols | None, dict[str, float]]:
+        """What the last model writes for training set `generation` after curation, whole documents, and what the
+        curation measured; nothing where there is none.
+        """
+        if not self.curation:
+            return None, {}
+        wanted = int(self.schedule["sample"][min(max(generation, 2), len(self.schedule)) - 1])
+        documents = -(-(wanted or int(self.schedule["size"][0])) // self.source.document_length)
+        draws = self.draws(generation, replicate)
+        batch, measured = Points(self.craft, self.curation).curated(past, documents, draws)
+        costs = dict.fromkeys(COSTS, 0.0) if wanted == 0 else {}
+        found = {name: float(measured[name][0]) for name in metrics_of(self.curation)}
+        return self.craft.text(batch), found | costs
+
+    def draws(self, generation: int, replicate: int) -> Draws:
+        """Random numbers of one generation of one replicate, for curations."""
+        numbers = np.array([replicate], dtype=np.uint64)
+        return Draws(numbers, np.zeros(1, dtype=np.uint64), self.seed, generation, SYNTHETIC)
+
+    def judged(self, text: padding.Symbols, past: Past | None, generation: int, replicate: int) -> padding.Symbols:
+        """Real text on its way into a training set, after what curations do to real data."""
+        if past is None or not self.curation:
+            return text
+        batch = Points(self.craft, self.curation).real_curated(
+            self.craft.points(text), past, self.draws(generation, replicate)
+        )
+        return self.craft.text(batch)
 
     def real(self, symbols: int, generation: int, replicate: int) -> padding.Symbols:
         """Real documents drawn without replacement, cut to this many symbols; the training part where that is all."""
@@ -282,7 +334,9 @@ class NGramSimulation:
         documents = len(padding.runs(text)[0])
         return padding.take(text, permutation(documents, generation, replicate, stream, self.seed), symbols)
 
-    def gather(self, generation: int, batches: list[padding.Symbols], replicate: int) -> padding.Symbols:
+    def gather(
+        self, generation: int, batches: list[padding.Symbols], replicate: int, past: Past | None = None
+    ) -> padding.Symbols:
         """Training set `generation`: what its row of the schedule asks for."""
         row = self.schedule[generation - 1]
         parts = []
@@ -290,6 +344,7 @@ class NGramSimulation:
             parts.append(self.real(int(row["fresh"]), generation, replicate))
         if row["anchor"]:
             parts.append(self.draw(batches[REAL], int(row["anchor"]), generation, replicate, _REAL_DATA | _ANCHOR))
+        parts = [self.judged(part, past, generation, replicate) for part in parts]
         if row["take"] and row["oldest"] < generation:
             pool = padding.join(batches[int(row["oldest"]) : generation])
             parts.append(self.draw(pool, int(row["take"]), generation, replicate, _POOL))
