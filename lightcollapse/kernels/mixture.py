@@ -430,6 +430,50 @@ def blocked(points, weights, lane, x, w):
 
 
 @kernel
+def _load(shares, means, covariances, lane, order, law, places, spreads, gone, whitenings, heights, lower):
+    """The components of a lane that have a share, as the first ones of law, places and spreads; returns how many."""
+    alive = _0
+    for k in range(shares.shape[1]):
+        if shares[lane, k] > 0.0:
+            order[alive] = k
+            law[alive] = shares[lane, k]
+            for i in range(means.shape[2]):
+                places[alive, i] = means[lane, k, i]
+                for j in range(means.shape[2]):
+                    spreads[alive, i, j] = covariances[lane, k, i, j]
+            heights[alive] = whiten(spreads[alive], lower, whitenings[alive])
+            gone[alive] = heights[alive] == np.inf
+            alive += 1
+    return alive
+
+
+@kernel
+def _store(shares, means, covariances, lane, alive, order, law, places, spreads):
+    """Put the components that are left back into their places; those that are lost get share 0."""
+    for k in range(shares.shape[1]):
+        shares[lane, k] = 0.0
+    for k in range(alive):
+        shares[lane, order[k]] = law[k]
+        for i in range(means.shape[2]):
+            means[lane, order[k], i] = places[k, i]
+            for j in range(means.shape[2]):
+                covariances[lane, order[k], i, j] = spreads[k, i, j]
+
+
+@kernel
+def _maximise(alive, whole, shape, floor, sums, law, places, spreads, gone, whitenings, heights, lower):
+    """One maximisation step from the sums of an expectation; marks the components that it loses."""
+    for k in range(alive):
+        law[k] = sums[k, 0] / whole
+        gone[k] = not sums[k, 0] >= LOST_COUNT
+        if not gone[k]:
+            gone[k] = _moments_to_law(sums, k, shape, floor, places, spreads)
+        if not gone[k]:
+            heights[k] = whiten(spreads[k], lower, whitenings[k])
+            gone[k] = heights[k] == np.inf
+
+
+@kernel
 def fit(points, weights, shape, floor, tolerance, iterations, shares, means, covariances, scores, steps):
     """Expectation and maximisation for each lane, from shares (lanes, K), means (lanes, K, d) and covariances
     (lanes, K, d, d), which get the fitted ones.
@@ -453,84 +497,37 @@ def fit(points, weights, shape, floor, tolerance, iterations, shares, means, cov
     order, gone = np.empty(most, dtype=np.int64), np.zeros(most, dtype=np.bool_)
     for lane in range(lanes):
         whole, unit = blocked(points, weights, lane, x, w)
-        scores[lane] = 0.0
-        steps[lane] = 0.0
+        scores[lane], steps[lane] = 0.0, 0.0
         if not whole > 0.0:
             continue
-        alive = _0
-        for k in range(most):
-            if shares[lane, k] > 0.0:
-                order[alive] = k
-                law[alive] = shares[lane, k]
-                for i in range(d):
-                    places[alive, i] = means[lane, k, i]
-                    for j in range(d):
-                        spreads[alive, i, j] = covariances[lane, k, i, j]
-                heights[alive] = whiten(spreads[alive], lower, whitenings[alive])
-                gone[alive] = heights[alive] == np.inf
-                alive += 1
+        alive = _load(shares, means, covariances, lane, order, law, places, spreads, gone, whitenings, heights, lower)
         alive = _drop(alive, gone, order, law, places, spreads, whitenings, heights)
-        score, taken = 0.0, 0
-        if alive > 1:
+        score, taken, before = 0.0, 0, _0
+        while True:
+            if alive == 1:
+                _single(x, w, whole, shape, floor, places[0], spreads[0])
+                law[0] = 1.0
+                heights[0] = whiten(spreads[0], lower, whitenings[0])
+                taken += 1
+                if heights[0] == np.inf:
+                    score = np.inf
+                    break
             for k in range(alive):
                 heights[k] += math.log2(law[k])
+            earlier = score
             score = expect(
                 x, w, unit, alive, shape == FULL, heights, places, whitenings, ratios, top, total, work, moments, sums
             )
-        while alive > 1:
-            before, earlier = alive, score
-            for k in range(alive):
-                law[k] = sums[k, 0] / whole
-                gone[k] = not sums[k, 0] >= LOST_COUNT
-                if not gone[k]:
-                    gone[k] = _moments_to_law(sums, k, shape, floor, places, spreads)
-                if not gone[k]:
-                    heights[k] = whiten(spreads[k], lower, whitenings[k])
-                    gone[k] = heights[k] == np.inf
-            alive = _drop(alive, gone, order, law, places, spreads, whitenings, heights)
-            taken += 1
             if alive == 1:
                 break
-            for k in range(alive):
-                heights[k] += math.log2(law[k])
-            score = expect(
-                x, w, unit, alive, shape == FULL, heights, places, whitenings, ratios, top, total, work, moments, sums
-            )
             if alive == before and (taken >= iterations or score - earlier < tolerance * whole):
                 break
-        if alive == 1:
-            _single(x, w, whole, shape, floor, places[0], spreads[0])
-            law[0] = 1.0
-            heights[0] = whiten(spreads[0], lower, whitenings[0])
+            _maximise(alive, whole, shape, floor, sums, law, places, spreads, gone, whitenings, heights, lower)
+            before = alive
+            alive = _drop(alive, gone, order, law, places, spreads, whitenings, heights)
             taken += 1
-            score = np.inf
-            if heights[0] < np.inf:
-                score = expect(
-                    x,
-                    w,
-                    unit,
-                    alive,
-                    shape == FULL,
-                    heights,
-                    places,
-                    whitenings,
-                    ratios,
-                    top,
-                    total,
-                    work,
-                    moments,
-                    sums,
-                )
-        scores[lane] = score / whole
-        steps[lane] = taken
-        for k in range(most):
-            shares[lane, k] = 0.0
-        for k in range(alive):
-            shares[lane, order[k]] = law[k]
-            for i in range(d):
-                means[lane, order[k], i] = places[k, i]
-                for j in range(d):
-                    covariances[lane, order[k], i, j] = spreads[k, i, j]
+        scores[lane], steps[lane] = score / whole, taken
+        _store(shares, means, covariances, lane, alive, order, law, places, spreads)
 
 
 @kernel

@@ -210,7 +210,7 @@ def compare(
     law: the source's shares (1, K), means (1, K, d) and covariances (1, K, d, d). nodes (blocks, d, BLOCK), of weights
     node_weights (blocks, BLOCK), stand for the standard normal law; points, laid out alike, are the source's, with the
     log of its density in logs and weights (3, blocks, BLOCK) for what they serve. ways (directions, d) are directions,
-    away (directions, LEVELS) the source's quantiles along them at `levels`, where the standard normal ones are `normal`.
+    away (directions, LEVELS) the source's quantiles along them at `levels`; the standard normal ones are `normal`.
 
     0 KL(model || source), nats; 1 KL(source || model), nats, over weights[0]; 2 and 3 the sums of weights[1] and of
     weights[2] at points to which the model gives less than a tenth of the source's density; 4 the integral of the
