@@ -409,3 +409,15 @@ def test_every_curation_that_it_accepts_runs(covariance: str) -> None:
         assert not any(np.isnan(values).any() for values in record.metrics.values()), step
         ran += 1
     assert ran >= 4
+
+
+def test_blocks_of_sums_that_a_pool_keeps_fit_into_memory() -> None:
+    size: dict[str, Any] = {"sample_size": 100, "generations": 200}
+    last, pool = (
+        card.family.prepare(card.source, card.schedule(), 1)
+        for card in (
+            Scenario(Normal(), MultivariateGaussian(50), regime, **size) for regime in (Replace(), Accumulate())
+        )
+    )
+    assert last.block_size > 20 * pool.block_size
+    assert pool.memory < 2**26 and last.memory < 2**26

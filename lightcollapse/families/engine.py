@@ -208,9 +208,11 @@ class Recursion:
 
     @property
     def points_kept(self) -> int:
-        """The most points that a lane holds at a time."""
+        """The most points that a lane holds at a time; where it holds sums, as many as take their room."""
         if isinstance(self.medium, Sums):
-            return 64
+            reach = np.arange(1, len(self.schedule) + 1) - self.schedule["oldest"]
+            numbers = (int(reach.max()) + 2) * self.medium.estimator.numbers
+            return max(64, numbers // (self.estimator.dimension + 1))
         batches = np.concatenate([[int(self.schedule["size"][0])], self.schedule["sample"][1:]])
         written = math.prod(step.written() for step in self.curation) * float(self.schedule["sample"].max())
         held = [

@@ -89,7 +89,15 @@ class DensityEstimator(Estimator):
 
 
 class Additive(Estimator):
-    """An estimator whose fit needs no more of points than sums: the engine then draws these and keeps no points."""
+    """An estimator whose fit needs no more of points than sums: the engine then draws these and keeps no points.
+
+    Attributes:
+        numbers: that the statistics of one batch hold, a lane.
+    """
+
+    @property
+    def numbers(self) -> int:
+        return 2 * self.dimension
 
     def real_statistics(self, count: int, draws: Draws) -> Statistics:
         """Statistics of `count` points of the source."""

@@ -104,6 +104,10 @@ class LinearEstimator(Additive, DensityEstimator):
     fixed: bool
     dimension: int = 2
 
+    @property
+    def numbers(self) -> int:
+        return self.dimension**2
+
     @functools.cached_property
     def true(self) -> Float:
         """The source's weights, (d,)."""

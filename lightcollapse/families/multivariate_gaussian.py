@@ -350,6 +350,10 @@ _MEASURED = ("total_variance", "effective_rank", "mean_squared", "kl_model_sourc
 class FullEstimator(MultivariateEstimator):
     """Any covariance: factors are lower triangular, (lanes, d, d)."""
 
+    @property
+    def numbers(self) -> int:
+        return 2 * self.dimension**2 + self.dimension
+
     def factors(self, scatter: Float, counts: Any) -> tuple[Float, Float]:
         return factors_of(scatter, np.minimum(counts - 1, self.dimension))
 
@@ -375,6 +379,10 @@ class DiagonalEstimator(MultivariateEstimator):
     """A variance for each coordinate: factors are standard deviations, (lanes, d). The source's own law may be of
     another kind, with a factor of its own.
     """
+
+    @property
+    def numbers(self) -> int:
+        return 3 * self.dimension
 
     def source_model(self, lanes: int, bias: float = 0.0) -> MultivariateModel:
         law = self.law(bias)
