@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable
@@ -138,7 +139,7 @@ class Job:
         from lightcollapse.loop import Interrupted, run
 
         try:
-            return run(
+            record = run(
                 self.card.scenario,
                 self.seed,
                 self.replicates or 0,
@@ -146,6 +147,11 @@ class Job:
                 jobs=self.jobs,
                 max_memory=self.most,
             )
+            mark = _mark(self.card.scenario.family.kind)
+            if mark is not None:
+                with contextlib.suppress(OSError):
+                    mark.touch()
+            return record
         except Interrupted as interrupted:
             if interrupted.record is None:
                 raise
@@ -228,16 +234,22 @@ def _warm_up() -> None:
         import_module(module)
 
 
-def _announce_compilation(kind: str, progress: Progress) -> None:
-    """Say so where the kernels of a family are not compiled yet."""
+def _mark(kind: str) -> Path | None:
+    """The file that says that the kernels of a family were compiled and kept; None where nothing can be kept."""
     from lightcollapse.compiler import cache_directory
 
     directory = cache_directory()
-    if directory is None:
+    return None if directory is None else directory / f"{kind}.compiled"
+
+
+def _announce_compilation(kind: str, progress: Progress) -> None:
+    """Say so where the kernels of a family are not compiled yet."""
+    mark = _mark(kind)
+    if mark is None:
         progress.announce(
             "no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)"
         )
-    elif next(directory.rglob(f"{kind}.*.nbi"), None) is None:
+    elif not mark.exists():
         progress.announce("first use: compiling kernels, which takes some seconds once")
     else:
         progress.say("simulating")
