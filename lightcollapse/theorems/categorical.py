@@ -21,6 +21,7 @@ from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_lab, on
 Functional = Callable[[Float, Float], Float]  # vectorised over (frequencies, source probabilities)
 Bounds = Callable[[Scenario, int], tuple[float, float]]
 
+_LEFT = 3  # symbols from which on they are lost about independently
 _NOTE = {
     "replace": "wright-fisher.md",
     "accumulate": "wright-fisher-mixed.md",
@@ -49,10 +50,12 @@ def _smoothing(scenario: Scenario) -> float:
 
 
 def _plain(scenario: Scenario) -> bool:
+    """Whether one model a generation is fitted without smoothing."""
     return _smoothing(scenario) == 0.0 and one_lab(scenario)
 
 
 def _smoothed(scenario: Scenario) -> bool:
+    """Whether something is added to every count."""
     return _smoothing(scenario) > 0.0
 
 
@@ -206,7 +209,7 @@ def _tail_indices(scenario: Scenario) -> NDArray[np.int64]:
 
 
 def _tailed(scenario: Scenario) -> bool:
-    """Whether some symbol that occurs is rare."""
+    """Whether one model a generation is fitted without smoothing, and some symbol that occurs is rare."""
     return _plain(scenario) and bool(np.any(_law(scenario)[_tail_indices(scenario)] > 0.0))
 
 
@@ -328,6 +331,17 @@ def _regime_rows(regime: str, ids: dict[str, tuple[str, ...]]) -> list[Theorem]:
     ]
 
 
+def _effective_support(scenario: Scenario) -> Float:
+    """Support by branching, which counts on symbols that die apart from one another.
+
+    Raises ValueError where fewer than 3 are expected to be left: there it is more than 12 % off.
+    """
+    expected = branching.support_mean(_law(scenario), scenario.sample_sizes())
+    if expected.min() < _LEFT:
+        raise ValueError(f"at least {_LEFT} symbols must be expected to be left, got {expected.min():.3g}")
+    return expected
+
+
 def _smoothed_sum(scenario: Scenario, functional: Functional) -> Float:
     return smoothing.smoothed_expected_sum_by_symbol(
         _law(scenario), scenario.sample_sizes(), _smoothing(scenario), functional
@@ -357,6 +371,7 @@ def _forward_terms(share: Float, p: Float) -> Float:
 
 
 def _positive(scenario: Scenario) -> bool:
+    """Whether something is added to every count, and the source can write every symbol."""
     return _smoothed(scenario) and bool(_law(scenario).min() > 0)
 
 
@@ -401,7 +416,7 @@ CATEGORICAL: tuple[Theorem, ...] = (
         "support",
         "the surviving vocabulary is that of one real sample of the effective size n s_(t-1)",
         "rare-symbols.md",
-        lambda scenario: branching.support_mean(_law(scenario), scenario.sample_sizes()),
+        _effective_support,
         None,
         kind="approximation",
         error=0.15,

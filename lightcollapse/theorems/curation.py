@@ -30,6 +30,7 @@ def _heterozygosity(law: Float) -> Float:
 
 
 def _plain(scenario: Scenario) -> bool:
+    """Whether the fit is without smoothing."""
     family: Any = scenario.family
     return bool(family.smoothing == 0.0)
 
@@ -112,7 +113,10 @@ def _decoded(scenario: Scenario) -> Float:
 
 
 def _tempered(scenario: Scenario) -> bool:
-    """Cuts are left out: at a tie between symbols the map jumps, and samples fall on both sides of it."""
+    """Whether temperature alone is at work, on samples of 200 points a generation or more, without smoothing.
+
+    Cuts are left out: at a tie between symbols the map jumps, and samples fall on both sides of it.
+    """
     step = _step(scenario)
     return _plain(scenario) and _large(scenario) and step.top_k == 0 and step.top_p == 1.0
 
@@ -128,8 +132,13 @@ def _selected(scenario: Scenario) -> Float:
 
 
 def _table(field: str) -> Callable[[Scenario], bool]:
-    """Whether the step's score is one number a symbol."""
-    return lambda scenario: _plain(scenario) and _large(scenario) and isinstance(getattr(_step(scenario), field), tuple)
+    """The condition that the step's score is one number a symbol."""
+
+    def scored(scenario: Scenario) -> bool:
+        """Whether the score is one number a symbol, on 200 points a generation or more, without smoothing."""
+        return _plain(scenario) and _large(scenario) and isinstance(getattr(_step(scenario), field), tuple)
+
+    return scored
 
 
 def _of_law(laws: Callable[[Scenario], Float], functional: Callable[[Float, Scenario], Float]) -> Values:
@@ -163,6 +172,9 @@ def _pass_rate(scenario: Scenario, seed: int) -> Float:
 
 
 def _learnable(scenario: Scenario) -> bool:
+    """Whether right and wrong answers pass with a chance of 5 % or more each, on samples of 200 points a generation or
+    more, without smoothing.
+    """
     step = _step(scenario)
     return _plain(scenario) and _large(scenario) and min(step.sensitivity, 1.0 - step.specificity) > 0.05
 
@@ -174,9 +186,7 @@ def _moments(scenario: Scenario) -> disturbed.Moments:
     step, sizes = _step(scenario), scenario.sample_sizes()
     family: Any = scenario.family
     if step.kind == "decoding":
-        return disturbed.cut_variance(
-            sizes, temperature=step.temperature, top_p=step.top_p, variance=family.variance
-        )
+        return disturbed.cut_variance(sizes, temperature=step.temperature, top_p=step.top_p, variance=family.variance)
     if step.kind == "noise":
         return disturbed.jittered_variance(sizes, step.rate, variance=family.variance)
     return disturbed.thinned_variance(sizes, step.true_positive)
@@ -215,11 +225,33 @@ def _log_spread(scenario: Scenario, seed: int) -> Float:
 
 
 def _varied(scenario: Scenario) -> bool:
+    """Whether every sample has a variance: at least 2 points."""
     return bool(scenario.sample_sizes().min() >= 2)
 
 
 def _jittered(scenario: Scenario) -> bool:
+    """Whether the noise is jitter, and every sample has a variance."""
     return _varied(scenario) and bool(_step(scenario).form == "jitter")
+
+
+def _warm(scenario: Scenario) -> bool:
+    """Whether temperature alone is at work, and every sample has a variance."""
+    return _varied(scenario) and bool(_step(scenario).top_p == 1.0)
+
+
+def _removed(scenario: Scenario) -> bool:
+    """Whether suspects are removed, not weighted, and the variance is fitted by maximum likelihood."""
+    return _ml(scenario) and bool(_step(scenario).weight == 0.0)
+
+
+def _removed_symbols(scenario: Scenario) -> bool:
+    """Whether suspects are removed, not weighted, and the fit is without smoothing."""
+    return _plain(scenario) and bool(_step(scenario).weight == 0.0)
+
+
+def _highest(scenario: Scenario) -> bool:
+    """Whether the score is the number itself, on samples of 200 points a generation or more."""
+    return _large(scenario) and bool(_step(scenario).score == "value")
 
 
 def _selected_gaussian(scenario: Scenario, seed: int) -> Float:
@@ -232,7 +264,7 @@ _BERTRAND = "Ferbach et al. 2024 (2407.09499) for the setting; derived"
 CURATION: tuple[Theorem, ...] = (
     _row("categorical", "detector", "heterozygosity", "heterozygosity",
          "removal of random points makes every sample smaller by a binomial number",
-         _thinned, lambda card: _plain(card) and _step(card).weight == 0.0, near_miss=_no_step, bounds=_unit),
+         _thinned, _removed_symbols, near_miss=_no_step, bounds=_unit),
     _row("categorical", "noise", "heterozygosity", "heterozygosity",
          "noise pulls two draws to the diversity of what is put in the place of points",
          _noisy, _plain, near_miss=_no_step, bounds=_unit),
@@ -269,16 +301,16 @@ CURATION: tuple[Theorem, ...] = (
          source="Alemohammad et al. 2023 (2307.01850) for the setting; derived", ids=("G11.lambda.var",)),
     _row("gaussian", "decoding", "log-variance", "log_variance",
          "temperature adds its logarithm to the log variance in every generation",
-         _log_variance, lambda card: _varied(card) and _step(card).top_p == 1.0, note="biased-sampling.md",
+         _log_variance, _warm, note="biased-sampling.md",
          variance=_log_spread, ids=("G11.lambda.log",)),
     _row("gaussian", "noise", "variance", "variance",
          "noise adds its variance before every fit",
          _variance, _jittered, near_miss=_untouched, variance=_spread),
     _row("gaussian", "detector", "variance", "variance",
          "removal of random points makes every sample smaller by a binomial number",
-         _variance, lambda card: _ml(card) and _step(card).weight == 0.0, near_miss=_untouched, variance=_spread),
+         _variance, _removed, near_miss=_untouched, variance=_spread),
     _row("gaussian", "top-fraction", "variance", "variance",
          "large samples lose the variance of a normal law cut at its best share",
-         _selected_gaussian, lambda card: _large(card) and _step(card).score == "value",
+         _selected_gaussian, _highest,
          kind="approximation", note="selection.md", error=0.02),
 )  # fmt: skip

@@ -191,6 +191,7 @@ def _ml(scenario: Scenario) -> bool:
 
 
 def _ml_lab(scenario: Scenario) -> bool:
+    """Whether one model a generation is fitted by maximum likelihood."""
     return _ml(scenario) and one_lab(scenario)
 
 

@@ -41,9 +41,21 @@ def _heterozygosity(source: Any) -> float:
     return float(1.0 - np.sum(source.probabilities() ** 2))
 
 
+def _ml(scenario: Scenario) -> bool:
+    """Whether variances are fitted by maximum likelihood."""
+    family: Any = scenario.family
+    return bool(family.variance == "ml")
+
+
+def _plain(scenario: Scenario) -> bool:
+    """Whether the fit is without smoothing."""
+    family: Any = scenario.family
+    return bool(family.smoothing == 0.0)
+
+
 _KINDS = (
-    _Kind("gaussian", lambda card: card.family.variance == "ml", lambda source: source.std**2, "variance"),  # type: ignore[attr-defined]
-    _Kind("categorical", lambda card: card.family.smoothing == 0.0, _heterozygosity, "heterozygosity"),  # type: ignore[attr-defined]
+    _Kind("gaussian", _ml, lambda source: source.std**2, "variance"),
+    _Kind("categorical", _plain, _heterozygosity, "heterozygosity"),
 )
 
 

@@ -12,6 +12,8 @@ from lightcollapse.predictions import branching, wright_fisher
 from lightcollapse.scenario import Scenario
 from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_late
 
+_LOST = 0.1  # largest share of symbols lost at which smoothing has little to give back
+
 
 def _shares(scenario: Scenario, seed: int) -> tuple[Float, Any]:
     """Frequencies of the training part's symbols, and the text as the seed parts it."""
@@ -80,13 +82,28 @@ def _whole(scenario: Scenario, seed: int) -> bool:
     return bool(scenario.sample_sizes(seed)[0] == source.human(seed).size)
 
 
+def _anything(scenario: Scenario) -> bool:
+    """Whether smoothing is "ml", or few symbols are lost: any other smoothing gives lost ones back."""
+    return True
+
+
 def _of_words(scenario: Scenario) -> bool:
+    """Whether symbols are words, and smoothing is "ml" or few are lost: any other smoothing gives lost ones back."""
     source: Any = scenario.source
     return bool(source.unit == "words")
 
 
-def _anything(scenario: Scenario) -> bool:
-    return True
+def _while_few_are_lost(values: Values) -> Values:
+    """The same, but for cards whose smoothing gives back what is lost: there, while that is little."""
+
+    def guarded(scenario: Scenario, seed: int) -> Float:
+        family: Any = scenario.family
+        expected = values(scenario, seed)
+        if family.smoothing != "ml" and expected[-1] < (1.0 - _LOST) * expected[0]:
+            raise ValueError(f'smoothing must be "ml" where more than {_LOST:.0%} is lost, got {family.smoothing}')
+        return expected
+
+    return guarded
 
 
 _DRIFT = "derived; Suresh et al. 2024 (2412.17646) find that bigrams forget words as unigrams do"
@@ -105,15 +122,13 @@ def _rows(
             raise ValueError("exact where the first training set is the whole training part")
         return chained(scenario, seed)
 
-    def unigram(scenario: Scenario) -> bool:
-        return condition(scenario) and _ml_unigram(scenario)
-
     chained = _surviving(select, wright_fisher.loss_probability)
     branched = _surviving(select, branching.loss_probability)
+    little, rare = _while_few_are_lost(chained), _while_few_are_lost(branched)
     kinds: list[tuple[str, Kind, Values, tuple[str, ...], str]] = [
         ("exact", "exact mean", exact, ("C6.support",), "the words of a unigram model drift as neutral alleles"),
-        ("chain", "approximation", chained, ("C6.support", "C9.lost.exact"), "symbols are lost as by a unigram model"),
-        ("branching", "approximation", branched, ("C10.lost.branch", "C11.neff"), "rare symbols die like families"),
+        ("chain", "approximation", little, ("C6.support", "C9.lost.exact"), "symbols are lost as by a unigram model"),
+        ("branching", "approximation", rare, ("C10.lost.branch", "C11.neff"), "rare symbols die like families"),
     ]
     return [
         Theorem(
@@ -128,18 +143,22 @@ def _rows(
             source=_DRIFT,
             values=values,
             near_miss=one_late(values),
-            condition=(lambda scenario: condition(scenario) and _ml_unigram(scenario))
-            if name == "exact"
-            else condition,
+            condition=_unigram(condition) if name == "exact" else condition,
             bounds=top if name == "exact" else None,
         )
         for name, kind, values, ids, statement in kinds
     ]
 
 
-def _ml_unigram(scenario: Scenario) -> bool:
-    family: Any = scenario.family
-    return bool(family.order == 1 and family.smoothing == "ml")
+def _unigram(condition: Callable[[Scenario], bool]) -> Callable[[Scenario], bool]:
+    """The condition of exact rows."""
+
+    def unigram(scenario: Scenario) -> bool:
+        """Whether smoothing is "ml", the order is 1, and the first training set is the whole training part."""
+        family: Any = scenario.family
+        return condition(scenario) and bool(family.order == 1 and family.smoothing == "ml")
+
+    return unigram
 
 
 TEXT: tuple[Theorem, ...] = (
