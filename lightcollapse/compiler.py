@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,22 +15,14 @@ from typing import Any
 
 import numba
 
+from lightcollapse.home import cache_home
+
 Kernel = Callable[..., Any]
 
 _FLAGS: dict[str, Any] = {
     "nogil": True,  # blocks of replicates run on threads
     "error_model": "numpy",  # the branch for division by zero would stop vectorisation
 }  # no fastmath: infinities matter, and bits must repeat
-
-
-def cache_home() -> Path:
-    """The directory under which compiled kernels are kept: LIGHTCOLLAPSE_CACHE_DIR, else the user's cache directory."""
-    named = os.environ.get("LIGHTCOLLAPSE_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
-    if named:
-        return Path(named)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", tempfile.gettempdir())) / "lightcollapse"
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "lightcollapse"
 
 
 @functools.cache

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from catalogue import EVALUATE
+
+from lightcollapse.theorems import THEOREMS
+from lightcollapse.theorems.catalogue import RESULTS
 
 VECTORS = json.loads((Path(__file__).parent / "theory_vectors.json").read_text())
 EXACT, INVERTED = 1e-9, 1e-6
@@ -37,3 +43,33 @@ def test_every_entry_has_a_vector():
 def test_without_a_quantity_the_first_is_meant():
     params = {"n": 10, "m": 2, "t": 6, "lam": 1.0, "est": "mle"}
     assert EVALUATE["G10.fresh.mom"](params) == EVALUATE["G10.fresh.mom"]({**params, "quantity": "E[s2]"})
+
+
+@pytest.mark.parametrize("name", sorted(EVALUATE))
+def test_the_functions_named_for_a_result_are_those_that_compute_it(name: str) -> None:
+    vector = next(vector for vector in VECTORS if vector["id"] == name)
+    called = functions_called(lambda: EVALUATE[name]({**vector["params"], "quantity": vector["quantity"]}))
+    assert called >= set(RESULTS.get(name, ()))
+    assert name in RESULTS or not called
+
+
+def functions_called(evaluate: Callable[[], object]) -> set[str]:
+    """Names of the functions of predictions that a call calls, as module.function."""
+    found: set[str] = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.parent.name == "predictions":
+            found.add(f"{path.stem}.{frame.f_code.co_name}")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        evaluate()
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+def test_theorems_name_results_that_functions_compute() -> None:
+    assert {name for row in THEOREMS for name in row.ids} <= set(RESULTS)

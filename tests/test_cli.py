@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 import lightcollapse as lc
-from lightcollapse.cli import VERBS, card, main, table, view
+from lightcollapse.cli import VERBS, card, explain, main, table, view
 from lightcollapse.errors import MissingExtra
 from lightcollapse.loop import Interrupted
+from lightcollapse.predictions import gaussian
+from lightcollapse.theorems import THEOREMS, Theorem
 
 SMALL = ["--replicates", "8", "--generations", "3", "--seed", "5"]
 
@@ -171,11 +173,47 @@ def test_no_output_names_a_user_a_host_or_an_absolute_path(capsys: pytest.Captur
         assert str(tmp_path).encode() not in path.read_bytes()
 
 
-@pytest.mark.parametrize("verb", [["predict", "zipf"], ["presets"], ["presets", "text"], ["explain"], ["doctor"]])
+@pytest.mark.parametrize(
+    "verb", [["predict", "zipf"], ["presets"], ["presets", "text"], ["explain"], ["theory"], ["doctor"]]
+)
 def test_every_verb_has_json(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, *verb, "--json")
     data = strict(out)
     assert (code, err) == (0, "") and data["schema"] == f"lightcollapse/{verb[0]}/1" and data["rows"]
+
+
+# --- explain
+
+
+def test_a_theorem_is_explained_with_three_values(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "explain", "gaussian-replace-w2")
+    shown = " ".join(out.split())
+    assert code == 0 and max(map(len, out.splitlines())) <= 80
+    assert "assumptions: family gaussian, replace; exact mean of w2_squared; where every sample has a variance" in shown
+    assert "2305.17493" in shown and "theory/gaussian-distances.md" in shown and "gaussian.w2_squared_mean" in shown
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("  generation")] == ["1:", "2:", "3:"]
+    (row,) = strict(call(capsys, "explain", "gaussian-replace-w2", "--json")[1])["rows"]
+    expected = gaussian.w2_squared_mean([8] * 3)
+    assert row["example"].startswith("gaussian on normal, replace, sample size 8")
+    assert [value["value"] for value in row["values"]] == pytest.approx(expected[1:])
+
+
+@pytest.mark.parametrize("theorem", THEOREMS, ids=str)
+def test_every_theorem_is_explained(theorem: Theorem, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = explain._detailed(explain._theorem(theorem))
+    assert entry.text and theorem.kind in entry.assumptions and theorem.note in entry.source
+    assert len(entry.values) == 3 and entry.example
+    assert max(map(len, explain._paragraphs(entry).splitlines())) <= 80
+
+
+def test_a_result_is_explained_by_its_functions_and_theorems(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "explain", "g7.w2")
+    assert code == 0 and max(map(len, out.splitlines())) <= 80
+    assert "gaussian.w2_squared_mean(sample_sizes, *, variance='ml')" in out
+    rows = strict(call(capsys, "explain", "C6.support", "--json")[1])["rows"]
+    assert rows[0]["what"] == "result" and rows[0]["functions"] == "wright_fisher.support_mean"
+    assert "Derivation: theory/" in rows[0]["text"]
+    assert {row["what"] for row in rows[1:]} == {"theorem"} and "categorical-replace-support" in rows[0]["theorems"]
 
 
 # --- cards
@@ -293,7 +331,7 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
 
-@pytest.mark.parametrize("verb", ["predict", "explain", "presets"])
+@pytest.mark.parametrize("verb", ["predict", "explain", "theory", "presets"])
 def test_verbs_that_do_not_simulate_import_no_compiler(verb: str) -> None:
     script = (
         f"import sys; from lightcollapse.cli import main; assert main(['{verb}']) == 0;"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from lightcollapse.cli import card as cards
 from lightcollapse.cli.output import envelope, write
-from lightcollapse.cli.table import WIDTH
+from lightcollapse.cli.table import WIDTH, number
 from lightcollapse.errors import CardError, nearest
 from lightcollapse.glossary import METRICS, WORDS
 
@@ -22,10 +24,13 @@ Examples:
   lightcollapse explain
   lightcollapse explain heterozygosity
   lightcollapse explain fresh-fraction
+  lightcollapse explain gaussian-replace-w2
+  lightcollapse explain G2.moment
   lightcollapse explain rare_perplexity --json
 """
 
 
+_SEED = 0  # by which human text is parted
 _ITEM = re.compile(r"\s*- |\s+\w[\w, ]*: ")  # where a line of a docstring starts anew
 
 
@@ -40,6 +45,9 @@ class Entry:
     assumptions: str = ""
     source: str = ""
     theorems: str = ""
+    functions: str = ""
+    example: str = ""
+    values: tuple[dict[str, Any], ...] = ()
     ids: tuple[str, ...] = ()
 
 
@@ -47,13 +55,14 @@ class Entry:
 @click.argument("term", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(term: str | None, as_json: bool) -> None:
-    """Say what a metric, regime, family, source, preset or theorem is: formula, assumptions, source.
+    """Say what a metric, regime, family, source, preset, theorem or result is: formula, assumptions, source. Of a
+    theorem also three values on a small card, of a result the functions that compute it.
 
     Without a TERM: all the terms that can be asked for.
     """
     entries = list(glossary())
     if term is not None:
-        entries = _find(entries, term)
+        entries = [_detailed(entry) for entry in _find(entries, term)]
     if as_json:
         write(envelope("explain", [vars(entry) for entry in entries]))
     else:
@@ -82,12 +91,20 @@ def glossary() -> Iterator[Entry]:
         yield Entry(name, "word", term.meaning, term.formula)
     for theorem in _theorems():
         yield _theorem(theorem)
+    for name in _results():
+        yield Entry(name, "result", "", theorems=_about(lambda row: row.ids, name))
 
 
 def _theorems() -> Any:
     from lightcollapse.theorems import THEOREMS
 
     return THEOREMS
+
+
+def _results() -> dict[str, tuple[str, ...]]:
+    from lightcollapse.theorems.catalogue import RESULTS
+
+    return RESULTS
 
 
 def _about(field: Callable[[Any], Any], name: str) -> str:
@@ -105,22 +122,72 @@ def _theorem(row: Any) -> Entry:
         row.name,
         "theorem",
         f"{row.statement[:1].upper()}{row.statement[1:]}.",
-        assumptions=f"family {row.family}, {regimes}; {row.kind} of {row.metric}",
+        assumptions=f"family {row.family}, {regimes}; {row.kind} of {row.metric}{_condition(row)}",
         source=f"{row.source}. Derivation: theory/{row.note}",
+        functions=", ".join(dict.fromkeys(name for entry in row.ids for name in _results().get(entry, ()))),
         ids=row.ids,
     )
 
 
+def _condition(row: Any) -> str:
+    """What else must hold of a card, as the row's condition says it."""
+    first = " ".join((inspect.getdoc(row.condition) or "").split("\n\n")[0].split())
+    return f"; where {first.removeprefix('Whether ').rstrip('.')}" if first.startswith("Whether ") else ""
+
+
+def _detailed(entry: Entry) -> Entry:
+    """The entry with what takes time to find: a theorem's values, a result's functions."""
+    if entry.what == "theorem":
+        return _with_values(entry, next(row for row in _theorems() if row.name == entry.term))
+    if entry.what == "result":
+        return _with_functions(entry, _results()[entry.term])
+    return entry
+
+
+def _with_values(entry: Entry, row: Any) -> Entry:
+    """Three generations of the theorem's claim about a small card."""
+    from lightcollapse.probes import probe
+
+    try:
+        card = probe(row)
+    except LookupError:
+        return entry
+    claimed = row.values(card, _SEED)
+    values = tuple({"generation": t, "value": _finite(claimed[t])} for t in range(1, min(4, len(claimed))))
+    return replace(entry, example=cards.describe(card), values=values)
+
+
+def _finite(value: float) -> float | None:
+    """A number as JSON holds it: an infinite one is null."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _with_functions(entry: Entry, names: tuple[str, ...]) -> Entry:
+    """How each function is called, what it says of itself, and where it is derived."""
+    documented = [(name, *_function(name)) for name in names]
+    text = "\n\n".join(f"{name}{signature}\n\n{doc}" for name, signature, doc in documented)
+    return replace(entry, text=text, functions=", ".join(names))
+
+
+def _function(name: str) -> tuple[str, str]:
+    """Signature, by the names of the arguments, and docstring of a function of the predictions."""
+    module, _, attribute = name.partition(".")
+    function = getattr(importlib.import_module(f"lightcollapse.predictions.{module}"), attribute)
+    signature = inspect.signature(function)
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty)), inspect.getdoc(function) or ""
+
+
 def _find(entries: list[Entry], term: str) -> list[Entry]:
-    """The entries of that name; upper case, blanks, "-" and "_" do not matter."""
+    """The entries of that name, theorems last; upper case, blanks, "-" and "_" do not matter."""
     found = [entry for entry in entries if _key(term) in map(_key, (entry.term, *entry.ids))]
     if not found:
         raise CardError(f"unknown term {term!r}; {_suggest(entries, term)}")
-    return found
+    return sorted(found, key=lambda entry: entry.what == "theorem")
 
 
 def _suggest(entries: list[Entry], term: str) -> str:
-    clause = nearest(term.lower(), {entry.term for entry in entries})
+    clause = nearest(term if "." in term else term.lower(), {entry.term for entry in entries})
     return clause.split("Known: ")[0].strip() + " `lightcollapse explain` lists all terms"
 
 
@@ -130,10 +197,15 @@ def _key(term: str) -> str:
 
 def _paragraphs(entry: Entry) -> str:
     lines = [click.style(f"{entry.term} ({entry.what})", bold=True), *map(_fill, _reflow(entry.text))]
-    for name in ("formula", "assumptions", "source", "theorems"):
+    for name in ("formula", "assumptions", "source", "theorems", "functions", "example"):
         if getattr(entry, name):
             lines.append(_fill(f"{name}: {getattr(entry, name)}"))
+    lines += [_value(**value) for value in entry.values]
     return "\n".join(lines)
+
+
+def _value(generation: int, value: float | None) -> str:
+    return f"  generation {generation}: {'infinite' if value is None else number(value)}"
 
 
 def _reflow(text: str) -> list[str]:

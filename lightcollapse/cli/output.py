@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 _PACKAGES = ("lightcollapse", "numpy", "numba", "scipy", "matplotlib")
-_NUMBERS = ("mean", "ci_low", "ci_high", "median", "predicted", "p_value")
+_NUMBERS = ("mean", "ci_low", "ci_high", "median", "predicted", "p_value", "simulated", "error")
 
 
 def clean(text: str) -> str:
@@ -77,7 +77,7 @@ def finite(row: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, float) and not math.isfinite(value):
             out[name] = None
             reasons.append(f"{name} is {'undefined' if math.isnan(value) else 'infinite'}")
-    if "predicted" in out and out["predicted"] is None and not any("predicted" in reason for reason in reasons):
+    if out.get("predicted", 0.0) is None and "median" in out and not any("predicted" in reason for reason in reasons):
         reasons.append("no theorem predicts this metric on this card")
     if reasons:
         out["reason"] = "; ".join(reasons)

@@ -66,7 +66,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _memory() -> Path:
-    from lightcollapse.compiler import cache_home
+    from lightcollapse.home import cache_home
 
     return cache_home() / "conform.json"
 
