@@ -117,9 +117,19 @@ def trial(record: Record, theorem: Theorem, predicted: Float, *, near_miss: bool
     return {
         t: _unless_equal(values[:, t], predicted[t])
         or mean_p_value(values[:, t], float(predicted[t]), float(variances[t]))
-        for t in generations
-        if np.isfinite(variances[t])
+        for t in testable(theorem, card, seed)
     }
+
+
+def testable(theorem: Theorem, card: Scenario, seed: int) -> list[int]:
+    """Generations from 1 on at which trial() has a test of an exact claim, but for numbers that are too small."""
+    generations = range(1, card.generations + 1)
+    if theorem.kind == "exact law" or (theorem.kind == "exact mean" and theorem.bounds is not None):
+        return list(generations)
+    if theorem.kind != "exact mean":
+        return []
+    variances = _least_variance(theorem, card, seed)
+    return [t for t in generations if np.isfinite(variances[t])]
 
 
 def _least_variance(theorem: Theorem, card: Scenario, seed: int) -> Float:

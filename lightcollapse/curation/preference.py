@@ -31,7 +31,7 @@ class Preference(Curation, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return (cls(2), cls(2, "likelihood"), cls(2, "source"))
+        return cls(2), cls(2, "likelihood"), cls(2, "source"), cls(2, (0.0, 0.5, 1.0, 0.0, 0.5, 1.0))
 
     def validate(self) -> None:
         require(self.choices >= 1, "choices must be at least 1", self.choices)

@@ -32,7 +32,7 @@ class TopFraction(Curation, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return (cls(0.5), cls(0.5, "source"), cls(0.5, "value"))
+        return cls(0.5), cls(0.5, "source"), cls(0.5, "value"), cls(0.5, (0.0, 0.5, 1.0, 0.0, 0.5, 1.0))
 
     def validate(self) -> None:
         require(0.0 < self.share <= 1.0, "share must lie in (0, 1]", self.share)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,10 @@ class Categorical(Family, frozen=True):
     smoothing: float = 0.0
     tail_share: float = 0.05
     draws: Literal["auto", "statistics", "points"] = "auto"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(tail_share=0.35), cls(0.5, tail_share=0.35)
 
     def validate(self) -> None:
         require(math.isfinite(self.smoothing) and self.smoothing >= 0, "smoothing must be at least 0", self.smoothing)

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,10 @@ class Gaussian(Family, frozen=True):
     absorbed_at: ClassVar[tuple[str, float]] = ("log_variance", -math.inf)
     variance: Literal["ml", "unbiased"] = "ml"
     draws: Literal["auto", "statistics", "points"] = "auto"
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(), cls("unbiased")
 
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         if not isinstance(source, Normal):

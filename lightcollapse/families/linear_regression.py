@@ -49,7 +49,7 @@ class LinearRegression(Family, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return cls(), cls(design="fixed")
+        return cls(), cls(design="fixed"), cls(ridge=0.1)
 
     def validate(self) -> None:
         require(math.isfinite(self.ridge) and self.ridge >= 0.0, "ridge must be at least 0", self.ridge)

@@ -60,7 +60,7 @@ class MultivariateGaussian(Family, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return cls(3), cls(3, "diagonal")
+        return cls(3), cls(3, "diagonal"), cls(3, variance="unbiased")
 
     def validate(self) -> None:
         require(self.dimension >= 1, "dimension must be at least 1", self.dimension)

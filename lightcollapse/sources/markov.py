@@ -71,7 +71,8 @@ class Markov(Chain, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return (cls(((0.6, 0.3, 0.1), (0.2, 0.5, 0.3), (0.3, 0.3, 0.4)), document_length=4),)
+        rows = ((0.6, 0.3, 0.1), (0.2, 0.5, 0.3), (0.3, 0.3, 0.4))
+        return cls(rows, document_length=4), cls(rows, document_length=2)
 
     def validate(self) -> None:
         super().validate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from lightcollapse.corpus import UNITS, Corpus, Human, part, read, stat
 from lightcollapse.errors import CardError, nearest, require
@@ -33,6 +33,10 @@ class Text(TextSource, frozen=True):
     held_out: float = 0.1
     rare_share: float = 0.05
     document_length: int = 256
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(), cls(unit="words", lowercase=True, held_out=0.98, document_length=25)
 
     def validate(self) -> None:
         if self.unit not in UNITS:
