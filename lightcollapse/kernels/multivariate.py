@@ -18,6 +18,9 @@ _TILE = np.int64(8)  # points whose products are added at once
 _FIRST = np.uint64(0)
 _CHI_UNIFORMS = np.uint64(1 << 30)  # blocks of the uniforms, and of the trials, of chi-square variates
 _CHI_TRIALS = np.uint64(1 << 31)
+_EPSILON = 2.0**-52
+_NOTHING = 1e-200  # a square that counts as zero beside numbers of about 1
+_SWEEPS = np.int64(60)  # of the QR method for one singular value; about two are needed
 _TRIALS = np.uint64(16)  # bits for the blocks that one variate may use
 
 
@@ -459,3 +462,159 @@ def whitened(divisor, factor, mean, other, solved):
             row[j] /= divisor[k, k]
             total += row[j] * row[j]
     return total if total < np.inf else np.inf
+
+
+@kernel
+def overlaps(crossed, out):
+    """Fill out (lanes,) with the sum of the singular values of each lane's matrix, crossed (lanes, d, d); uses that up.
+
+    Here and not by a library, whose threads would compete with those of the run.
+    """
+    lanes, d, _ = crossed.shape
+    values = np.empty(d)
+    beside = np.empty(d)
+    room = np.empty(d)
+    for lane in range(lanes):
+        matrix = crossed[lane]
+        largest = 0.0
+        for i in range(d):
+            for j in range(d):
+                largest = max(largest, abs(matrix[i, j]))
+        out[lane] = 0.0
+        if largest > 0.0:
+            for i in range(d):
+                for j in range(d):
+                    matrix[i, j] /= largest
+            bidiagonal(matrix, values, beside, room)
+            diagonalise(values, beside)
+            for k in range(d):
+                out[lane] += abs(values[k])
+            out[lane] *= largest
+
+
+@kernel
+def bidiagonal(matrix, values, beside, room):
+    """Reflect matrix (d, d) to two diagonals with the same singular values: `values` (d,), and above them beside[1:].
+
+    Source: Golub and Kahan 1965.
+    """
+    d = len(values)
+    beside[0] = 0.0
+    for k in range(d):
+        square = 0.0
+        for i in range(k, d):
+            square += matrix[i, k] * matrix[i, k]
+        values[k] = -math.copysign(math.sqrt(square), matrix[k, k]) if square > _NOTHING else 0.0
+        if square > _NOTHING:
+            matrix[k, k] -= values[k]
+            scale = -1.0 / (values[k] * matrix[k, k])
+            for j in range(k + 1, d):
+                room[j] = 0.0
+            for i in range(k, d):
+                a = matrix[i, k]
+                for j in range(k + 1, d):
+                    room[j] += a * matrix[i, j]
+            for i in range(k, d):
+                a = scale * matrix[i, k]
+                for j in range(k + 1, d):
+                    matrix[i, j] -= a * room[j]
+        if k + 1 < d:
+            square = 0.0
+            for j in range(k + 1, d):
+                square += matrix[k, j] * matrix[k, j]
+            beside[k + 1] = -math.copysign(math.sqrt(square), matrix[k, k + 1]) if square > _NOTHING else 0.0
+            if square > _NOTHING:
+                matrix[k, k + 1] -= beside[k + 1]
+                scale = -1.0 / (beside[k + 1] * matrix[k, k + 1])
+                for j in range(k + 1, d):
+                    room[j] = matrix[k, j]
+                for i in range(k + 1, d):
+                    a = scale * product(matrix[i], room, k + 1)
+                    for j in range(k + 1, d):
+                        matrix[i, j] -= a * room[j]
+
+
+@kernel
+def product(row, other, first):
+    """Inner product of row[first:] and other[first:], in four sums at once."""
+    a0, a1, a2, a3 = 0.0, 0.0, 0.0, 0.0
+    j = first
+    while j + 3 < len(row):
+        a0 += row[j] * other[j]
+        a1 += row[j + 1] * other[j + 1]
+        a2 += row[j + 2] * other[j + 2]
+        a3 += row[j + 3] * other[j + 3]
+        j += 4
+    while j < len(row):
+        a0 += row[j] * other[j]
+        j += 1
+    return (a0 + a1) + (a2 + a3)
+
+
+@kernel
+def diagonalise(values, beside):
+    """Turn two diagonals, values (d,) and above them beside[1:], into one: the singular values but for their signs.
+
+    Source: Golub and Reinsch 1970. Steps of the QR method with a shift, from the last value up; what is below rounding
+    beside its neighbours counts as zero.
+    """
+    d = len(values)
+    size = 0.0
+    for i in range(d):
+        size = max(size, abs(values[i]) + abs(beside[i]))
+    small = _EPSILON * size
+    for last in range(d - 1, -1, -1):
+        for _ in range(_SWEEPS):
+            first = last
+            while first > 0 and abs(beside[first]) > small and abs(values[first - 1]) > small:
+                first -= 1
+            if first > 0 and abs(beside[first]) > small:
+                cancel(values, beside, first, last, small)
+            if first == last:
+                break
+            sweep(values, beside, first, last)
+        beside[last] = 0.0
+
+
+@kernel
+def cancel(values, beside, first, last, small):
+    """Rotate beside[first] away where the value above it is zero."""
+    cosine, sine = 0.0, 1.0
+    for i in range(first, last + 1):
+        f = sine * beside[i]
+        beside[i] *= cosine
+        if abs(f) <= small:
+            return
+        h = math.sqrt(f * f + values[i] * values[i])
+        cosine, sine = values[i] / h, -f / h
+        values[i] = h
+
+
+@kernel
+def sweep(values, beside, first, last):
+    """One step of the QR method on rows first .. last, with the shift of the last two of them."""
+    x, y, z = values[first], values[last - 1], values[last]
+    g, h = beside[last - 1], beside[last]
+    f = ((y - z) * (y + z) + (g - h) * (g + h)) / (2.0 * h * y)
+    f = ((x - z) * (x + z) + h * (y / (f + math.copysign(math.sqrt(f * f + 1.0), f)) - h)) / x
+    cosine, sine = 1.0, 1.0
+    for i in range(first + 1, last + 1):
+        y = values[i]
+        h = sine * beside[i]
+        g = cosine * beside[i]
+        z = math.sqrt(f * f + h * h)
+        beside[i - 1] = z
+        cosine, sine = (f / z, h / z) if z > 0.0 else (1.0, 0.0)
+        f = x * cosine + g * sine
+        g = g * cosine - x * sine
+        h = y * sine
+        y *= cosine
+        z = math.sqrt(f * f + h * h)
+        values[i - 1] = z
+        if z > 0.0:
+            cosine, sine = f / z, h / z
+        f = cosine * g + sine * y
+        x = cosine * y - sine * g
+    beside[first] = 0.0
+    beside[last] = f
+    values[last] = x
