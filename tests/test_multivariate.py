@@ -160,38 +160,6 @@ def test_sums_merge_like_points(covariance: str) -> None:
     np.testing.assert_allclose(whole.scatter, scatter, rtol=1e-11)
 
 
-def matrices(dimension: int) -> dict[str, Float]:
-    """Full, triangular, singular, graded, tiny and sparse ones: float64 (lanes, d, d)."""
-    generator, half = np.random.default_rng(dimension), max(1, dimension // 2)
-    full = generator.normal(size=(20, dimension, dimension))
-    graded = np.tile(np.diag(10.0 ** -np.arange(0.0, 2 * dimension, 2)), (2, 1, 1))
-    corner = np.zeros((2, dimension, dimension))
-    corner[0, -1, 0] = 3.0
-    cut = np.tril(full)
-    cut[:, :, half:] = 0.0
-    return {
-        "full": full,
-        "triangular": np.tril(full),
-        "of lower rank": full[:, :, :half] @ full[:, :, :half].transpose(0, 2, 1),
-        "cut": cut,
-        "identity": np.tile(np.eye(dimension), (2, 1, 1)),
-        "graded": graded,
-        "corner": corner,
-        "tiny": 1e-200 * np.tril(full),
-        "ones": np.triu(generator.integers(0, 2, (20, dimension, dimension)).astype(np.float64)),
-    }
-
-
-@pytest.mark.parametrize("dimension", [1, 2, 3, 10, 60, 101])
-def test_overlaps_are_sums_of_singular_values(dimension: int) -> None:
-    from lightcollapse.kernels.multivariate import overlaps
-
-    for name, matrix in matrices(dimension).items():
-        got = np.empty(len(matrix))
-        overlaps(matrix.copy(), got)
-        np.testing.assert_allclose(got, np.linalg.svd(matrix, compute_uv=False).sum(axis=1), rtol=1e-13, err_msg=name)
-
-
 def distances(mean: Float, covariance: Float, other: Float, spread: Float) -> dict[str, float]:
     """Metrics of N(mean, covariance) against N(other, spread) from their definitions."""
     shift, d = mean - other, len(mean)

@@ -299,14 +299,13 @@ class MultivariateEstimator(Additive, DensityEstimator):
     # Metrics and curation.
 
     def measure(self, model: MultivariateModel, draws: Draws) -> dict[str, Float]:
-        from lightcollapse.kernels.multivariate import measure, overlaps
+        from lightcollapse.kernels.multivariate import measure
 
         source = self.law(0.0)
         out, crossed = np.empty((len(_MEASURED), len(model.mean))), np.empty_like(model.factor)
         measure(model.mean, model.factor, model.log_det, source.mean, source.factor, source.log_det, out, crossed)
         measured = dict(zip(_MEASURED, out, strict=True))
-        overlap = np.empty(len(model.mean))
-        overlaps(crossed, overlap)
+        overlap = np.linalg.svd(crossed, compute_uv=False).sum(axis=1)
         distance = measured["mean_squared"] + measured["total_variance"] + np.sum(source.factor**2) - 2.0 * overlap
         return measured | {"log_det": model.log_det, "w2_squared": np.maximum(distance, 0.0)}
 
