@@ -18,6 +18,7 @@ _HOME = {
     "Scenario": "scenario",
     "THEOREMS": "theorems",
     "compare": "compare",
+    "measure": "text",
     "predict": "theorems",
     "run": "loop",
 }
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lightcollapse.loop import run
     from lightcollapse.record import Record
     from lightcollapse.scenario import Scenario
+    from lightcollapse.text import measure
     from lightcollapse.theorems import THEOREMS, Predictions, predict
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "compare",
     "curation",
     "families",
+    "measure",
     "predict",
     "predictions",
     "regimes",

@@ -15,6 +15,7 @@ import click
 VERBS = {
     "run": "Simulate a card, with the theory beside it.",
     "predict": "The theory alone: closed forms, at once.",
+    "measure": "Measure collapse in your own generations of text.",
     "presets": "List the built-in cards, or print one.",
     "matrix": "Show which families, regimes and curations fit together.",
     "theory": "List the theorems.",

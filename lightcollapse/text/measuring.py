@@ -1,0 +1,402 @@
+"""Measuring generations of text: every metric of each, with an interval and the change against the baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from lightcollapse.corpus import uniforms
+from lightcollapse.errors import CardError, nearest, require
+from lightcollapse.text import estimates
+from lightcollapse.text.counting import BANDS, Counts, count, halves, lane_sums
+from lightcollapse.text.estimates import Frequencies
+from lightcollapse.text.inputs import Given, Name, resolve
+from lightcollapse.text.judging import judge
+from lightcollapse.text.reading import MAX_BYTES, Format
+from lightcollapse.text.texts import FEW_DOCUMENTS, Generation, Texts, gather
+from lightcollapse.text.tokens import tokens
+
+Float = NDArray[np.float64]
+
+LONGEST = 8
+COMPARED = 3  # laws of longer n-grams are not compared
+_SPELLED = 4  # so many characters or bytes are a piece of knowledge, as a word is
+_LEVEL = 0.95
+_UNSEEN = 0.5  # a law of which more is unseen is not known well enough for its entropy or its divergence
+_BIASED = 0.02  # unseen share above which the Jensen-Shannon divergence is noticeably too high
+_COPIED = 0.05
+_HEAVY = 0.2  # share of one document in a generation above which resampling documents says little
+_COINS = 9  # stream of the generator, for blocks of compressed text
+_MOST_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one generation.
+
+    Attributes:
+        metric: its name; nats, perplexities, shares, or numbers of n-grams.
+        generation: as it is called; the baseline comes first.
+        value: None where it cannot be measured; `note` says why.
+        ci_low, ci_high: the 95 % interval; None without resamples.
+        change, change_low, change_high: value less the baseline's, and its interval; None for the baseline.
+        note: why a value is missing or not to be trusted; empty where there is nothing to say.
+    """
+
+    metric: str
+    generation: Name
+    value: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    change: float | None = None
+    change_low: float | None = None
+    change_high: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured, and what of.
+
+    Attributes:
+        rows: metric by metric, generations in order.
+        generations: names, the baseline first.
+        recipe: files with their SHA-256, sizes, and every choice that decides a number.
+        warnings: what a reader should know of all rows.
+    """
+
+    rows: tuple[Row, ...]
+    generations: tuple[Name, ...]
+    recipe: dict[str, Any]
+    warnings: tuple[str, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics."""
+        return tuple(dict.fromkeys(row.metric for row in self.rows))
+
+    def __getitem__(self, key: tuple[str, Name]) -> Row:
+        metric, generation = key
+        for row in self.rows:
+            if row.metric == metric and row.generation == generation:
+                return row
+        raise KeyError(f"no metric {metric!r} of generation {generation!r}; {nearest(metric, self.metrics)}")
+
+
+def measure(
+    files: Given,
+    *,
+    unit: str = "words",
+    order: int = 4,
+    bootstrap: int = 100,
+    entropy: str = "chao-wang-jost",
+    baseline: str | None = None,
+    by: str | None = None,
+    generation_from_filename: str | None = None,
+    text_field: str = "text",
+    generation_field: str = "generation",
+    source_field: str = "source",
+    errors: str = "strict",
+    max_bytes: int = MAX_BYTES,
+    tokenizer: str | None = None,
+    seed: int = 0,
+) -> Measurement:
+    """Measure generations of text against the human baseline.
+
+    `files`: `{0: "human.jsonl", 1: "gen1.jsonl"}`, 0 or the first the baseline; or a list of files, a generation each;
+    or one file whose records have a field `generation`. `bootstrap` is the number of random halves of the documents
+    from which intervals come, 0 for none. Raises CardError on an argument that breaks a rule, DataError where a file
+    cannot be read, LimitError where it is too large.
+    """
+    require(1 <= order <= LONGEST, f"order must lie in 1 .. {LONGEST}", order)
+    require(
+        bootstrap == 0 or 20 <= bootstrap <= _MOST_RESAMPLES,
+        f"bootstrap must be 0 or lie in 20 .. {_MOST_RESAMPLES}",
+        bootstrap,
+    )
+    require(0 <= seed < 2**64, "seed must lie in [0, 2^64)", seed)
+    if entropy not in estimates.ENTROPIES:
+        raise CardError(f"unknown estimator of entropy {entropy!r}; {nearest(entropy, estimates.ENTROPIES)}")
+    how = Format(errors, text_field, generation_field, source_field, max_bytes)
+    cut = tokens(unit, tokenizer)
+    inputs = resolve(files, by=by, baseline=baseline, from_filename=generation_from_filename)
+    texts = gather(inputs, how, cut, order, seed)
+    spelled = 1 if cut.whole else min(_SPELLED, order)
+    choices = {"unit": "tokens" if tokenizer else unit, "order": order, "bootstrap": bootstrap, "entropy": entropy,
+               "errors": errors, "seed": seed, "rare_order": spelled}  # fmt: skip
+    return measured(texts, choices)
+
+
+def measured(texts: Texts, choices: dict[str, Any]) -> Measurement:
+    """The measurement of texts that were read; `choices` as `measure` writes them."""
+    order, seed, spelled = choices["order"], choices["seed"], choices["rare_order"]
+    include = halves(texts, choices["bootstrap"], seed)
+    counts, rare = count(texts, order, include, min(COMPARED, order), spelled)
+    maker = _Maker(texts, include)
+    recipe: dict[str, Any] = choices | {"files": _files(texts), "generations": [], "levels": []}
+    for each in counts:
+        recipe["levels"].append(_of_order(maker, each, choices["entropy"], each.order == spelled))
+    judgement = judge(texts, order, include, rare, seed)
+    recipe["symbols_learned"] = judgement.learned
+    none_rare = "no rare n-gram in the held-out half of the baseline"
+    maker.add("perplexity", judgement.perplexity)
+    maker.add("rare_perplexity", judgement.rare, [none_rare if np.isnan(v[0]) else "" for v in judgement.rare])
+    maker.add("reverse_perplexity", judgement.reverse)
+    _of_documents(maker, seed)
+    recipe["generations"] = [_sizes(texts, g) for g in range(len(texts.generations))]
+    return Measurement(tuple(maker.rows), texts.names, recipe, tuple(_warnings(texts, choices["bootstrap"])))
+
+
+class _Maker:
+    """Makes rows from lanes: lane 0 the value, the spread of the others its error."""
+
+    def __init__(self, texts: Texts, include: NDArray[np.uint8]) -> None:
+        self.texts = texts
+        self.include = include
+        self.rows: list[Row] = []
+        documents = np.bincount(texts.generation, minlength=len(texts.generations))
+        self.t = [float(stdtrit(max(1, int(size) - 1), (1.0 + _LEVEL) / 2.0)) for size in documents]
+
+    def add(self, metric: str, lanes: list[Float], notes: list[str] | None = None, absent: frozenset[int] = frozenset()
+            ) -> None:  # fmt: skip
+        """Rows of a metric, lanes (lanes,) for each generation; `absent` generations have no value, only a note."""
+        said = notes or [""] * len(lanes)
+        base = lanes[0]
+        for g, values in enumerate(lanes):
+            name = self.texts.names[g]
+            if g in absent or not math.isfinite(float(values[0])):
+                self.rows.append(Row(metric, name, None, note=said[g] or "not defined"))
+                continue
+            value = float(values[0])
+            low, high = self._interval(value, values, g)
+            change: tuple[float | None, float | None, float | None] = (None, None, None)
+            if g and 0 not in absent and math.isfinite(float(base[0])) and len(base) == len(values):
+                difference = values - base
+                change = (float(difference[0]), *self._interval(float(difference[0]), difference, g))
+            self.rows.append(Row(metric, name, value, low, high, *change, said[g]))
+
+    def _interval(self, value: float, lanes: Float, g: int) -> tuple[float | None, float | None]:
+        if len(lanes) < 3 or not np.all(np.isfinite(lanes[1:])):
+            return None, None
+        half = max(self.t[0], self.t[g]) * float(np.std(lanes[1:], ddof=1))
+        return value - half, value + half
+
+    def floor(self, metric: str, lanes: Float, note: str) -> None:
+        """The row of the baseline where a metric compares with it: halves of it against their other halves."""
+        name = self.texts.names[0]
+        if len(lanes) < 3:
+            self.rows.append(Row(metric, name, None, note="no noise floor without resamples"))
+            return
+        low, high = np.quantile(lanes[1:], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+        self.rows.append(Row(metric, name, float(lanes[1:].mean()), float(low), float(high), note=note))
+
+
+def _of_order(maker: _Maker, counts: Counts, entropy: str, knowledge: bool) -> dict[str, Any]:
+    """Rows of the n-grams of one length; returns the sizes at which generations were compared."""
+    texts, n = maker.texts, counts.order
+    groups = range(len(texts.generations))
+    level = {"order": n, "points": 0, "rare_points": 0, "rare_types": counts.rare, "rare_at_most": counts.cut}
+    smallest = counts.sizes[: len(texts.generations)].min(axis=1)
+    if smallest.min() < 3:
+        few = [f"too few {n}-grams" if size < 3 else "another generation has too few" for size in smallest]
+        nothing = [np.full(1, math.nan)] * len(groups)
+        for metric in ("distinct", "support", "chao1", "missing_mass", "entropy", "heterozygosity"):
+            maker.add(f"{metric}_{n}", nothing, few)
+        return level
+    points = int(smallest.min()) - 1
+    level["points"] = points
+    seen = [Frequencies(counts, g) for g in groups]
+    missing = [each.missing_mass() for each in seen]
+    thin = [_thin(float(mass[0])) for mass in missing]
+    unequal = [_unequal(texts, counts, g) for g in groups]
+    far = frozenset(g for g in groups if unequal[g])
+    maker.add(f"distinct_{n}", [each.distinct(points) for each in seen], unequal, far)
+    own_size = [_own_size(counts, g) for g in groups]
+    maker.add(f"support_{n}", [each.support() for each in seen], own_size)
+    maker.add(f"chao1_{n}", [each.chao1() for each in seen], ["lower bound"] * len(groups))
+    maker.add(f"missing_mass_{n}", missing, own_size)
+    maker.add(f"entropy_{n}", [each.entropy(entropy) for each in seen], thin)
+    maker.add(f"heterozygosity_{n}", [each.heterozygosity() for each in seen])
+    maker.add(f"overlap_{n}", [each.overlap(points - 1) for each in seen], unequal, far)
+    repeated = lane_sums(texts, counts.repeated, maker.include)[: len(groups)]
+    maker.add(f"repeated_{n}", list(repeated / np.maximum(counts.sizes[: len(groups)], 1)))
+    _compared(maker, counts, points - 1, max(float(mass[0]) for mass in missing), thin, unequal)
+    second = counts.sizes[len(groups)].min()
+    rare_points = int(min(second, *(counts.sizes[g].min() for g in groups[1:]))) if len(groups) > 1 else int(second)
+    if rare_points >= 1:
+        level["rare_points"] = rare_points
+        kept = [estimates.retention(counts, g, rare_points) for g in groups]
+        maker.add(f"rare_retention_{n}", kept, unequal, far)
+    if knowledge:
+        _shrinkage(maker, counts)
+    return level
+
+
+def _thin(missing: float) -> str:
+    return f"{100 * missing:.0f} % of the law is unseen: too small a sample" if missing > _UNSEEN else ""
+
+
+def _unequal(texts: Texts, counts: Counts, g: int) -> str:
+    sizes = counts.sizes[: len(texts.generations)]
+    if sizes[g, 0] > estimates.MOST_UNEQUAL * sizes.min():
+        return f"{sizes[g, 0]} {counts.order}-grams against {sizes.min()}: sizes too unequal to compare"
+    return ""
+
+
+def _own_size(counts: Counts, g: int) -> str:
+    base, size = counts.sizes[0, 0], counts.sizes[g, 0]
+    return "" if 0.9 < size / base < 1.1 else "at its own size: not comparable with the baseline's"
+
+
+def _compared(maker: _Maker, counts: Counts, level: int, missing: float, thin: list[str], unequal: list[str]) -> None:
+    """Divergences: from and to the baseline, from the generation before, and the noise floor."""
+    generations = len(maker.texts.generations)
+    place = {(int(one), int(other)): q for q, (one, other) in enumerate(counts.pairs)}
+    floor = place.get((0, generations + 1))
+    if not len(counts.pairs) or level < 1:
+        return
+    n = counts.order
+    nothing = np.full(1, math.nan)
+    biased = "" if missing < _BIASED else "too high by what both samples lack: compare with the noise floor"
+    between = "two halves of the baseline: the noise floor"
+    for metric in (f"kl_source_model_{n}", f"kl_model_source_{n}", f"js_{n}", f"kl_previous_{n}"):
+        if floor is None:
+            lanes = nothing
+        elif metric.startswith("js"):
+            lanes = estimates.jensen_shannon(counts, floor)
+        else:
+            lanes = estimates.divergence(counts, floor, False, level)
+        if metric.startswith("kl_previous") and generations < 3:
+            continue
+        maker.floor(metric, lanes, "; ".join(filter(None, (between, thin[0]))))
+        rows = [nothing]
+        notes = [""]
+        for g in range(1, generations):
+            before = g - 1 if metric.startswith("kl_previous") else 0
+            q = place[before, g]
+            said = unequal[g] or unequal[before]
+            notes.append(said or thin[g] or thin[before] or ("" if not metric.startswith("js") else biased))
+            if said:
+                rows.append(nothing)
+            elif metric.startswith("js"):
+                rows.append(estimates.jensen_shannon(counts, q))
+            else:
+                rows.append(estimates.divergence(counts, q, metric.startswith("kl_model_source"), level))
+        first = len(maker.rows)
+        maker.add(metric, rows, notes)
+        del maker.rows[first]  # the baseline's row is the noise floor
+
+
+def _shrinkage(maker: _Maker, counts: Counts) -> None:
+    """Mass of each band of frequency, relative to that in the second half of the baseline."""
+    groups = range(len(maker.texts.generations))
+    for band in range(BANDS):
+        base = estimates.band_share(counts, band, 0)
+        if not base[0] > 0:
+            continue
+        low, high = 2**band, 2 ** (band + 1) - 1
+        name = f"shrinkage_{low}" if low == high else f"shrinkage_{low}-{high}"
+        few = float(counts.bands[band, 0, 0]) < 50
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lanes = [estimates.band_share(counts, band, g) / base for g in groups]
+        lanes[0] = lanes[0][:1]  # 1 by its definition
+        maker.add(name, lanes, ["fewer than 50 occurrences in the band"] * len(lanes) if few else None)
+
+
+def _of_documents(maker: _Maker, seed: int) -> None:
+    """Rows of documents: their length, those that repeat, and how far text compresses."""
+    texts, include = maker.texts, maker.include
+    groups = range(len(texts.generations))
+    documents = lane_sums(texts, np.ones(len(texts.lengths)), include)
+    cut = ["fewer than 10 documents: cut into pieces" if texts.generations[g].pieces else "" for g in groups]
+    lengths = lane_sums(texts, texts.lengths, include)
+    maker.add("length", [lengths[g] / documents[g] for g in groups], cut, frozenset(g for g in groups if cut[g]))
+    repeats, copies = np.zeros(len(texts.lengths)), np.zeros(len(texts.lengths))
+    for g in groups:
+        if not cut[g]:
+            repeats[texts.generation == g] = texts.generations[g].repeats
+            copies[texts.generation == g] = _copies(texts, g)
+    for metric, flags in (("duplicates", repeats), ("copied", copies)):
+        sums = lane_sums(texts, flags, include)
+        maker.add(metric, [sums[g] / documents[g] for g in groups], cut, frozenset(g for g in groups if cut[g]))
+    lanes = [_ratio(texts.generations[g], include.shape[1] - 1, g, seed) for g in groups]
+    short = [len(generation.compressed) < 2 for generation in texts.generations]
+    note = "less than 64 KiB of text: too little to compress"
+    maker.add("compression", lanes, [note if s else "" for s in short], frozenset(g for g in groups if short[g]))
+
+
+def _copies(texts: Texts, g: int) -> list[bool]:
+    """Which documents of a generation are documents of the baseline, letter by letter; none of the baseline itself."""
+    human = set(texts.generations[0].digests) if g else set()
+    return [digest in human for digest in texts.generations[g].digests]
+
+
+def _ratio(generation: Generation, resamples: int, g: int, seed: int) -> Float:
+    """Bytes before compression over bytes after, in all blocks and in random halves of them."""
+    raw, packed = np.array(generation.compressed, dtype=np.float64).T
+    blocks = len(raw)
+    weights = np.ones((resamples + 1, blocks))
+    for lane in range(1, resamples + 1):
+        keys = uniforms(lane * blocks, blocks, _COINS + 16 * g, seed)
+        weights[lane] = np.argsort(np.argsort(keys)) < max(1, blocks // 2)
+    return np.asarray((weights @ raw) / (weights @ packed))
+
+
+def _files(texts: Texts) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": file.name,
+            "sha256": file.sha256,
+            "documents": file.documents,
+            "replaced": file.replaced,
+            "skipped": file.skipped,
+            "wrappers": file.wrappers,
+        }
+        for file in texts.files
+    ]
+
+
+def _sizes(texts: Texts, g: int) -> dict[str, Any]:
+    here = texts.generation == g
+    generation = texts.generations[g]
+    return {
+        "generation": generation.name,
+        "documents": len(generation.repeats),
+        "empty_documents": generation.empty,
+        "symbols": int(texts.lengths[here].sum()),
+    }
+
+
+def _warnings(texts: Texts, resamples: int) -> Iterator[str]:
+    for file in texts.files:
+        for number, what in (
+            (file.replaced, "places with broken characters mended"),
+            (file.skipped, "documents left out because they are broken"),
+            (file.wrappers, "invisible wrappers taken out"),
+        ):
+            if number:
+                yield f"{file.name}: {number} {what}"
+    if not resamples:
+        yield "no resamples: no intervals and no noise floor"
+    for g, generation in enumerate(texts.generations):
+        lengths = texts.lengths[texts.generation == g]
+        copied = float(np.mean(_copies(texts, g)))
+        if copied > _COPIED:
+            yield (
+                f"generation {generation.name}: {100 * copied:.0f} % of its documents are the baseline's own; "
+                "divergences take the two for independent, and come out too low"
+            )
+        if generation.pieces:
+            yield (
+                f"generation {generation.name}: fewer than {FEW_DOCUMENTS} documents, cut into {len(lengths)} pieces; "
+                "pieces of one text are alike, so that its intervals are too narrow"
+            )
+        elif lengths.max() > _HEAVY * lengths.sum():
+            share = 100 * lengths.max() / lengths.sum()
+            yield f"generation {generation.name}: one document holds {share:.0f} % of it; its intervals are rough"

@@ -1,0 +1,318 @@
+"""Reading generations of text: plain or JSON lines, as they are or compressed, a line at a time."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import re
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from lightcollapse.corpus import stat
+from lightcollapse.errors import DataError, LimitError, require
+
+ERRORS = ("strict", "replace", "skip")
+LONGEST_LINE = 2**28  # bytes: a line is held in memory, and a small file can hide a huge one
+MAX_BYTES = 2**30
+
+_WRAPPER = re.compile("\ufeff[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
+_BLANK = b" \t\r\n"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files are read.
+
+    Attributes:
+        errors: what to do about a document that is broken: refuse the file, mend it, or leave it out.
+        text_field, generation_field, source_field: names in JSON lines.
+        max_bytes: of all text together, decompressed.
+    """
+
+    errors: str = "strict"
+    text_field: str = "text"
+    generation_field: str = "generation"
+    source_field: str = "source"
+    max_bytes: int = MAX_BYTES
+
+    def __post_init__(self) -> None:
+        require(self.errors in ERRORS, f"errors must be one of {', '.join(ERRORS)}", self.errors)
+        require(self.max_bytes >= 1, "max_bytes must be at least 1", self.max_bytes)
+        names = (self.text_field, self.generation_field, self.source_field)
+        require(len(set(names)) == 3 and all(names), "the fields of a record must have three different names", names)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text: with the generation and the source that its record names, None where it names none."""
+
+    text: str
+    line: int
+    generation: int | str | None = None
+    source: str | None = None
+
+
+@dataclass
+class File:
+    """What is known of a file once it is read: name, SHA-256 of its raw bytes, and what was done to it."""
+
+    path: str
+    sha256: str = ""
+    documents: int = 0
+    replaced: int = 0
+    skipped: int = 0
+    wrappers: int = 0
+
+    @property
+    def name(self) -> str:
+        """The file's name, without its directory."""
+        return "-" if self.path == "-" else Path(self.path).name
+
+
+@dataclass
+class Budget:
+    """Bytes of text that may still be read."""
+
+    left: int
+    whole: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.whole = self.left
+
+    def spend(self, size: int, path: str) -> None:
+        """Raises LimitError where it is overdrawn."""
+        self.left -= size
+        if self.left < 0:
+            raise LimitError(
+                f"{path!r}: more than {self.whole} bytes of text in all; give less, or a larger --max-bytes"
+            )
+
+
+class _Hashed(io.RawIOBase):
+    """A stream that hashes what is read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self.digest.update(data)
+        return len(data)
+
+
+def read(file: File, how: Format, budget: Budget) -> Iterator[Document]:
+    """The documents of a file (`-`: of standard input), one after another; fills in what is known of the file.
+
+    Raises DataError naming file, line and byte where something is no text, LimitError where there is too much.
+    """
+    path = file.path
+    if path != "-":
+        stat(path)
+    try:
+        with _bytes(path) as raw:
+            hashed = _Hashed(raw)
+            buffered = io.BufferedReader(hashed, 2**18)
+            for document in _documents(_decompressed(buffered, path), file, how, budget):
+                file.documents += 1
+                yield document
+            while buffered.read(2**20):  # what lies behind compressed data belongs to the file's hash
+                pass
+            file.sha256 = hashed.digest.hexdigest()
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise DataError(f"cannot decompress {path!r}: {error}") from None
+    except OSError as error:
+        raise DataError(f"cannot read {path!r}: {error.strerror or error}") from None
+
+
+def _bytes(path: str) -> BinaryIO:
+    if path != "-":
+        return open(path, "rb", buffering=0)
+    if sys.stdin is None or not hasattr(sys.stdin, "buffer"):
+        raise DataError("standard input cannot be read; give the path of a file")
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+
+
+def _decompressed(stream: Any, path: str) -> io.BufferedIOBase:
+    """What a buffered stream holds, unpacked where its first bytes say that it is packed."""
+    head = stream.peek(6)[:6]
+    if head[:2] == b"\x1f\x8b":
+        return io.BufferedReader(gzip.GzipFile(fileobj=stream), 2**18)
+    if head == b"\xfd7zXZ\x00":
+        return io.BufferedReader(lzma.LZMAFile(stream), 2**18)
+    if head[:4] == b"\x28\xb5\x2f\xfd":
+        raise DataError(f"{path!r} is compressed with zstd; unpack it first: zstd -d")
+    if head[:4] == b"PAR1":
+        raise DataError(f"{path!r} is a Parquet file; write its text as JSON lines first")
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{path!r}, line 1, byte 0: this is UTF-16; save it as UTF-8")
+    plain: io.BufferedIOBase = stream
+    return plain
+
+
+def _documents(stream: io.BufferedIOBase, file: File, how: Format, budget: Budget) -> Iterator[Document]:
+    reader = _Lines(stream, file, how, budget)
+    first = next(reader, None)
+    if first is None:
+        return
+    decoder = _decoder(how)
+    if _is_json_lines(first[2], file.path, decoder):
+        yield from _records(first, reader, decoder)
+    else:
+        yield from _paragraphs(first, reader)
+
+
+class _Lines(Iterator[tuple[int, int, bytes]]):
+    """Lines with their number and the byte at which they begin; ends are `\\n` only."""
+
+    def __init__(self, stream: io.BufferedIOBase, file: File, how: Format, budget: Budget) -> None:
+        self._stream = stream
+        self._budget = budget
+        self._number = 0
+        self._offset = 0
+        self.file = file
+        self.how = how
+
+    def __next__(self) -> tuple[int, int, bytes]:
+        line = self._stream.readline(LONGEST_LINE + 1)
+        if not line:
+            raise StopIteration
+        path, number, offset = self.file.path, self._number + 1, self._offset
+        if len(line) > LONGEST_LINE:
+            raise LimitError(f"{path!r}, line {number}: longer than {LONGEST_LINE} bytes; break it into lines")
+        self._budget.spend(len(line), path)
+        self._number, self._offset = number, offset + len(line)
+        if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+            return number, 3, line[3:]
+        return number, offset, line
+
+    def refuse(self, number: int, problem: str) -> None:
+        """Raise DataError, or count a document that is left out."""
+        if self.how.errors != "skip":
+            raise DataError(f"{self.file.path!r}, line {number}{problem}")
+        self.file.skipped += 1
+
+    def text(self, number: int, offset: int, line: bytes) -> str | None:
+        """The line as text; None where it is left out."""
+        try:
+            return self.whole(number, line.decode(), lambda nul: offset + len(line.decode()[:nul].encode()))
+        except UnicodeDecodeError as error:
+            if self.how.errors == "replace":
+                self.file.replaced += 1
+                return self.whole(number, line.decode(errors="replace"), lambda nul: offset)
+            self.refuse(
+                number,
+                f", byte {offset + error.start}: invalid UTF-8 ({error.reason}, 0x{line[error.start]:02x}); "
+                "convert the file to UTF-8, or use --errors replace or skip",
+            )
+            return None
+
+    def whole(self, number: int, text: str, place: Any = None) -> str | None:
+        """The text without invisible wrappers; NUL characters are refused, mended or left out."""
+        nul = text.find("\x00")
+        if nul >= 0:
+            if self.how.errors != "replace":
+                byte = f", byte {place(nul)}" if place else ""
+                self.refuse(number, f"{byte}: a NUL character; text has none: is this UTF-16 or a binary file?")
+                return None
+            self.file.replaced += 1
+            text = text.replace("\x00", "\ufffd")
+        if "\ufeff" in text:
+            text, found = _WRAPPER.subn("", text)
+            self.file.wrappers += found
+        return text
+
+
+def _decoder(how: Format) -> msgspec.json.Decoder[Any]:
+    fields: list[Any] = [
+        ("text", str, msgspec.field(name=how.text_field)),
+        ("generation", int | str | None, msgspec.field(name=how.generation_field, default=None)),
+        ("source", str | None, msgspec.field(name=how.source_field, default=None)),
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("Record", fields))
+
+
+def _is_json_lines(line: bytes, path: str, decoder: msgspec.json.Decoder[Any]) -> bool:
+    name = path.lower().removesuffix(".gz").removesuffix(".xz")
+    if name.endswith((".jsonl", ".ndjson")):
+        return True
+    if not line.startswith(b"{"):
+        return False
+    try:
+        decoder.decode(line)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _records(first: tuple[int, int, bytes], reader: _Lines, decoder: msgspec.json.Decoder[Any]) -> Iterator[Document]:
+    names = [json.dumps(name).encode() for name in (reader.how.text_field, reader.how.generation_field)]
+    for number, offset, line in _with_first(first, reader):
+        if not line.strip(_BLANK):
+            continue
+        try:
+            line.decode()
+            record = decoder.decode(line)
+            if any(line.count(name) > 1 for name in names) or b"\\u" in line:
+                json.loads(line, object_pairs_hook=_once)
+        except UnicodeDecodeError:
+            mended = reader.text(number, offset, line)
+            if mended is None:
+                continue
+            try:
+                record = decoder.decode(mended)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                reader.refuse(number, f": not a JSON object with text: {error}")
+                continue
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+            reader.refuse(number, f': each line must be a JSON object {{"{reader.how.text_field}": "..."}}: {error}')
+            continue
+        text = reader.whole(number, record.text)
+        if text is not None:
+            yield Document(text, number, record.generation, record.source)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; raises ValueError where a key comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"the key {twice!r} comes twice")
+    return found
+
+
+def _with_first(first: tuple[int, int, bytes], rest: _Lines) -> Iterator[tuple[int, int, bytes]]:
+    yield first
+    yield from rest
+
+
+def _paragraphs(first: tuple[int, int, bytes], reader: _Lines) -> Iterator[Document]:
+    """Blocks of lines between blank ones; one with a line that is left out is left out whole."""
+    held: list[str] = []
+    begin, broken = 1, False
+    for number, offset, line in _with_first(first, reader):
+        if line.strip(_BLANK):
+            if not held:
+                begin = number
+            text = None if broken else reader.text(number, offset, line)
+            broken = text is None
+            held.append(text or "")
+        elif held:
+            if not broken:
+                yield Document("".join(held).rstrip("\r\n"), begin)
+            held, broken = [], False
+    if held and not broken:
+        yield Document("".join(held).rstrip("\r\n"), begin)

@@ -1,0 +1,712 @@
+"""Measuring generations of text: counts against a Counter, estimators against brute force, readers on bad input."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import lzma
+import math
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import lightcollapse as lc
+from lightcollapse.cli import main
+from lightcollapse.cli.measure import _cell
+from lightcollapse.errors import CardError, DataError, LimitError, MissingExtra
+from lightcollapse.kernels import packing
+from lightcollapse.kernels.ngram import Model
+from lightcollapse.predictions import estimators
+from lightcollapse.text import counting, estimates, inputs, reading, texts
+from lightcollapse.text.measuring import LONGEST, measured
+from lightcollapse.text.tokens import Words, tokens
+
+Documents = list[list[int]]
+Float = NDArray[np.float64]
+
+
+class Plain(Words):
+    """Symbols that are numbers already."""
+
+
+def made(generations: Sequence[Documents], order: int = 3) -> texts.Texts:
+    """Texts of documents that are symbols already."""
+    read = []
+    with ThreadPoolExecutor(1) as pool:
+        for name, documents in enumerate(generations):
+            one = texts.Generation(name)
+            for document in documents:
+                one.add(" ".join(map(str, document)), np.array(document, dtype=np.int32), pool)
+            one.close(pool)
+            read.append(one)
+    return texts.join(read, [], Plain(), order, 0)
+
+
+def drawn(law: Float, documents: int, length: int, generator: np.random.Generator) -> Documents:
+    """Documents of independent symbols 1, 2, ..."""
+    found: Documents = (generator.choice(len(law), size=(documents, length), p=law) + 1).tolist()
+    return found
+
+
+def zipf(size: int) -> Float:
+    law = 1.0 / np.arange(1, size + 1)
+    return np.asarray(law / law.sum())
+
+
+def ngrams(documents: Documents, n: int) -> Counter[tuple[int, ...]]:
+    return Counter(tuple(d[i : i + n]) for d in documents for i in range(len(d) - n + 1))
+
+
+def frequencies(counts: counting.Counts, row: int, lane: int) -> dict[int, int]:
+    """Number of types by count."""
+    found = Counter({c: int(k) for c, k in enumerate(counts.types[row, :, lane]) if c and k})
+    found.update(int(c) for c in counts.frequent[:, row, lane] if c)
+    return dict(found)
+
+
+# --- Counting ----------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=12), min_size=10, max_size=14), st.integers(9, 64))
+@settings(max_examples=60)
+def test_places_sort_as_their_symbols_do(documents: Documents, key_bits: int) -> None:
+    text = made([documents], 4)
+    places, bounds = packing.cut_parts(text.symbols, 7)
+    assert sorted(places.tolist()) == np.flatnonzero(text.symbols).tolist()
+    for begin, end in itertools.pairwise(bounds.tolist()):
+        part = places[begin:end]
+        if not len(part):
+            continue
+        shared = packing.sort_places(text.symbols, part, 4, text.alphabet, max(key_bits, 8))
+        keys = []
+        for place in part:
+            key = text.symbols[place : place + 4].tolist()
+            gap = key.index(0) if 0 in key else 4
+            keys.append(tuple(key[:gap] + [0] * (4 - gap)))
+        assert keys == sorted(keys)
+        for j in range(1, len(keys)):
+            same = next((k for k in range(4) if keys[j][k] != keys[j - 1][k]), 4)
+            assert shared[j] == same
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=7), min_size=10, max_size=12),
+    st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=7), min_size=10, max_size=12),
+)
+@settings(max_examples=20)
+def test_counts_are_those_of_a_counter_in_every_lane(human: Documents, other: Documents) -> None:
+    held = counting.LIMIT
+    try:
+        counting.LIMIT = 5  # so that frequent n-grams are met too
+        text = made([human, other])
+        include = counting.halves(text, 20, 3)
+        counts, mark = counting.count(text, 3, include, 2, 2, part=9)
+    finally:
+        counting.LIMIT = held
+    split = [human, other]
+    for each, lane, g in itertools.product(counts, (0, 7), (0, 1)):
+        here = np.flatnonzero(text.generation == g)
+        chosen = [split[g][i] for i, d in enumerate(here) if include[d, lane]]
+        truth = ngrams(chosen, each.order)
+        assert frequencies(each, g, lane) == dict(Counter(truth.values()))
+        assert each.sizes[g, lane] == truth.total()
+    halves = [[d for i, d in enumerate(human) if text.apart[i] == side] for side in (0, 1)]
+    for each in counts:
+        first = ngrams(halves[0], each.order)
+        rare = {gram for gram, count in first.items() if count <= each.cut}
+        assert each.rare == len(rare)
+        found = Counter(ngrams(other, each.order)[gram] for gram in rare)
+        rows = (each.frequent_half >= 1) & (each.frequent_half <= each.cut)
+        kept = Counter({c: int(k) for c, k in enumerate(each.survivors[1, :, 0]) if c and k})
+        kept.update(int(c) for c in each.frequent[rows, 1, 0] if c)
+        assert kept == Counter({c: k for c, k in found.items() if c})
+        for d, document in enumerate(human + other):
+            assert each.repeated[d] == sum(c - 1 for c in ngrams([document], each.order).values())
+    rare = {gram for gram, count in ngrams(halves[0], 2).items() if count <= counts[1].cut}
+    places = iter(np.flatnonzero(text.symbols)[: sum(map(len, human))])
+    for i, document in enumerate(human):
+        for j in range(len(document)):
+            wanted = bool(text.apart[i]) and j > 0 and tuple(document[j - 1 : j + 1]) in rare
+            assert mark[next(places)] == wanted
+
+
+def test_halves_are_halves_and_have_the_variance_of_a_mean() -> None:
+    generator = np.random.default_rng(1)
+    text = made([drawn(zipf(5), 60, 3, generator), drawn(zipf(5), 41, 3, generator)])
+    include = counting.halves(text, 400, 7)
+    sizes = counting.lane_sums(text, np.ones(101), include)
+    assert np.all(sizes[0, 1:] == 30) and set(sizes[1, 1:]) == {20.0, 21.0} and sizes[:2, 0].tolist() == [60, 41]
+    assert np.all(sizes[2, 1:] == 15) and np.all(sizes[3, 1:] == 30)
+    values = generator.normal(size=101)
+    means = (counting.lane_sums(text, values, include)[0] / sizes[0])[1:]
+    first, second = (values[:60][text.apart[:60] == side] for side in (0, 1))
+    wanted = (first.var(ddof=1) / 30 + second.var(ddof=1) / 30) / 4
+    assert means.var() == pytest.approx(wanted, rel=0.35)
+    assert np.array_equal(include, counting.halves(text, 400, 7))
+    assert not np.array_equal(include, counting.halves(text, 400, 8))
+
+
+def test_numbers_do_not_depend_on_the_parts() -> None:
+    generator = np.random.default_rng(4)
+    text = made([drawn(zipf(300), 30, 40, generator), drawn(zipf(300), 30, 40, generator)])
+    include = counting.halves(text, 30, 0)
+    one, _ = counting.count(text, 3, include, 2, 1)
+    many, _ = counting.count(text, 3, include, 2, 1, part=50)
+    for a, b in zip(one, many, strict=True):
+        assert np.array_equal(a.types, b.types) and np.array_equal(a.met, b.met)
+        assert np.allclose(a.near, b.near, rtol=1e-12)
+
+
+# --- Estimators --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_texts() -> tuple[counting.Counts, Counter[Any], Counter[Any]]:
+    generator = np.random.default_rng(2)
+    human, other = drawn(zipf(40), 20, 30, generator), drawn(zipf(60), 20, 45, generator)
+    text = made([human, other])
+    include = counting.halves(text, 20, 0)
+    counts, _ = counting.count(text, 2, include, 2, 1)
+    return counts[1], ngrams(human, 2), ngrams(other, 2)
+
+
+def test_estimators_are_those_of_the_catalogue(two_texts: Any) -> None:
+    counts, human, other = two_texts
+    for row, truth in ((0, human), (1, other)):
+        seen = estimates.Frequencies(counts, row)
+        values = np.array(list(truth.values()))
+        for name, function in (
+            ("chao-wang-jost", estimators.chao_wang_jost),
+            ("grassberger", estimators.grassberger),
+            ("miller-madow", estimators.miller_madow),
+            ("plug-in", estimators.plug_in),
+        ):
+            assert seen.entropy(name)[0] == pytest.approx(function(values), rel=1e-12)
+        assert seen.heterozygosity()[0] == pytest.approx(estimators.heterozygosity(values), rel=1e-12)
+        assert seen.chao1()[0] == pytest.approx(estimators.chao1(values), rel=1e-12)
+        assert seen.missing_mass()[0] == estimators.good_turing(values)
+        assert seen.support()[0] == len(truth)
+        assert seen.distinct(100)[0] == pytest.approx(estimators.rarefaction(values, 100), rel=1e-10)
+
+
+@given(st.integers(0, 12), st.integers(1, 12), st.integers(1, 12))
+def test_the_truncated_series_has_its_closed_form(count: int, n: int, level: int) -> None:
+    if count > n or level > n:
+        return
+    exact = sum(Fraction(math.comb(n - count, v), v * math.comb(n, v)) for v in range(1, level + 1))
+    found = estimates.surprise(np.array([[float(count)]]), np.array([float(n)]), float(level))
+    assert found[0, 0] == pytest.approx(float(exact), rel=1e-12, abs=1e-12)
+
+
+def test_divergence_has_no_bias_at_its_level() -> None:
+    """All samples of 4 and 5 points of two laws on three symbols, with their chances."""
+    p, q, n, m, level = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.3, 0.5]), 4, 5, 3
+
+    def samples(law: Float, size: int) -> list[tuple[Float, float]]:
+        out: list[tuple[Float, float]] = []
+        for counts in itertools.product(range(size + 1), repeat=3):
+            if sum(counts) == size:
+                ways = math.factorial(size) / math.prod(map(math.factorial, counts))
+                out.append((np.array(counts, dtype=float), ways * float(np.prod(law ** np.array(counts)))))
+        return out
+
+    def series(law: np.ndarray) -> Float:
+        return np.asarray(sum((1 - law) ** v / v for v in range(1, level + 1)))
+
+    for one, other in ((p, q), (q, p), (p, p)):
+        mean = 0.0
+        for x, chance in samples(one, n):
+            own = estimates.surprise(np.maximum(x - 1, 0)[:, None], np.array([n - 1.0]), level)[:, 0]
+            for y, weight in samples(other, m):
+                cross = estimates.surprise(y[:, None], np.array([float(m)]), level)[:, 0]
+                mean += chance * weight * float(x @ (cross - own)) / n
+        assert mean == pytest.approx(float(one @ (series(other) - series(one))), abs=1e-12)
+
+
+def test_divergences_are_what_their_formula_says(two_texts: Any) -> None:
+    counts, human, other = two_texts
+    level = 300
+    grams = sorted(set(human) | set(other))
+    x, y = (np.array([float(c[gram]) for gram in grams]) for c in (human, other))
+    for reverse, a, b in ((False, x, y), (True, y, x)):
+        n, m = a.sum(), b.sum()
+        own = estimates.surprise(np.maximum(a - 1, 0)[:, None], np.array([n - 1]), level)[:, 0]
+        cross = estimates.surprise(b[:, None], np.array([m]), level)[:, 0]
+        assert estimates.divergence(counts, 0, reverse, level)[0] == pytest.approx(float(a @ (cross - own)) / n)
+    p, q = x / x.sum(), y / y.sum()
+    both = (p > 0) & (q > 0)
+    mean = (p + q) / 2
+    plain = 0.5 * (
+        np.sum(p[p > 0] * np.log(p[p > 0] / mean[p > 0])) + np.sum(q[q > 0] * np.log(q[q > 0] / mean[q > 0]))
+    )
+    bias = 0.25 * np.sum((((1 - p) * q / x.sum() + (1 - q) * p / y.sum()) / (p + q + (p + q == 0)))[both])
+    assert estimates.jensen_shannon(counts, 0)[0] == pytest.approx(plain - bias, rel=1e-10)
+
+
+def test_intervals_cover() -> None:
+    """Of 40 texts of a known law at least 30 intervals hold the truth: fewer has a chance below 1e-5 at 95 %."""
+    law = zipf(50)
+    held = Counter[str]()
+    choices = {"unit": "words", "order": 1, "bootstrap": 60, "entropy": "chao-wang-jost", "errors": "strict",
+               "rare_order": 1}  # fmt: skip
+    for run in range(40):
+        generator = np.random.default_rng(run)
+        found = measured(made([drawn(law, 40, 25, generator), drawn(law, 40, 25, generator)]), choices | {"seed": run})
+        points = found.recipe["levels"][0]["points"]
+        truth = {
+            "distinct_1": estimators.distinct_mean(law, points),
+            "entropy_1": -float(law @ np.log(law)),
+            "heterozygosity_1": estimators.heterozygosity_mean(law),
+        }
+        for metric, value in truth.items():
+            row = found[metric, 1]
+            assert row.ci_low is not None and row.ci_high is not None and row.change_low is not None
+            held[metric] += row.ci_low <= value <= row.ci_high
+            held[f"{metric} change"] += row.change_low <= 0.0 <= (row.change_high or 0.0)
+        kl = found["kl_source_model_1", 1]
+        held["kl"] += kl.ci_low is not None and kl.ci_low <= 0.0 <= (kl.ci_high or 0.0)
+    assert min(held.values()) >= 30, held
+
+
+# --- Collapse, and none ------------------------------------------------------------------------------------------
+
+
+def test_a_recursion_collapses_and_human_text_does_not() -> None:
+    generator = np.random.default_rng(9)
+    law = zipf(400)
+    steps = generator.permutation(400)
+
+    def human() -> Documents:
+        return [[int(s) for s in steps[np.array(d) - 1] + 1] for d in drawn(law, 100, 50, generator)]
+
+    baseline, again, learned = human(), human(), human()  # models learn from other text than they are held against
+    generations = [baseline, again]
+    for t in range(2, 11):
+        flat = np.zeros(51 * 100 + 1, dtype=np.int32)
+        for i, document in enumerate(learned):
+            flat[51 * i + 1 : 51 * i + 51] = document
+        written = Model(flat, 2, 400, "ml", closed=True).write(5000, 50, t, 0, 1)
+        learned = written[:-1].reshape(100, 51)[:, 1:].tolist()
+        generations.append(learned)
+    choices = {"unit": "words", "order": 2, "bootstrap": 60, "entropy": "chao-wang-jost", "errors": "strict",
+               "seed": 0, "rare_order": 1}  # fmt: skip
+    found = measured(made(generations), choices)
+    for metric in ("distinct_1", "distinct_2", "entropy_1", "rare_retention_1"):
+        last, fresh = found[metric, 10], found[metric, 1]
+        assert last.change_high is not None and last.change_high < 0, metric
+        assert fresh.change_low is not None and fresh.change_low <= 0 <= (fresh.change_high or 0), metric
+    floor, same = found["kl_source_model_1", 0], found["kl_source_model_1", 1]
+    assert floor.ci_high is not None and "noise floor" in floor.note
+    lost = [found["kl_source_model_1", t].value or 0.0 for t in (2, 5, 10)]
+    assert lost == sorted(lost) and lost[-1] > 5 * floor.ci_high
+    assert same.ci_low is not None and same.ci_low <= floor.ci_high
+    last, fresh = found["rare_perplexity", 10], found["rare_perplexity", 1]
+    assert last.ci_low is not None and last.ci_low > (fresh.ci_high or math.inf)
+    small = measured(made([generations[0], generations[1][:3] * 4]), choices)
+    assert "at its own size" in small["support_1", 1].note
+
+
+def test_sharpening_shrinks_rare_words_and_drift_does_not() -> None:
+    """Drawing anew keeps the mean of every probability; a low temperature takes from the rare and gives to the rest."""
+    generator = np.random.default_rng(6)
+    law = zipf(300)
+    sharp = law**1.5 / np.sum(law**1.5)
+    drifted = generator.multinomial(6000, law) / 6000
+    choices = {"unit": "words", "order": 1, "bootstrap": 60, "entropy": "chao-wang-jost", "errors": "strict",
+               "seed": 0, "rare_order": 1}  # fmt: skip
+    texts_of = [drawn(one, 100, 60, generator) for one in (law, sharp, drifted)]
+    found = measured(made(texts_of), choices)
+    shrunk, kept = found["shrinkage_4-7", 1], found["shrinkage_4-7", 2]
+    assert shrunk.ci_high is not None and shrunk.ci_high < 0.7
+    assert kept.ci_low is not None and kept.ci_low < 1 < (kept.ci_high or 0)
+
+
+def test_what_sizes_do_not_allow_is_refused_or_flagged() -> None:
+    generator = np.random.default_rng(3)
+    choices = {"unit": "words", "order": 3, "bootstrap": 20, "entropy": "plug-in", "errors": "strict", "seed": 0,
+               "rare_order": 1}  # fmt: skip
+    large, small = drawn(zipf(30), 60, 400, generator), drawn(zipf(30), 12, 3, generator)
+    found = measured(made([large, small]), choices)
+    row = found["distinct_1", 0]
+    assert row.value is None and "sizes too unequal" in row.note
+    assert found["kl_source_model_1", 1].value is None
+    assert found["entropy_1", 0].value is not None
+    single = measured(made([[[1], [2], [1], [3], [1], [2], [1], [3], [1], [2]]] * 2), choices)
+    assert single["distinct_2", 1].value is None and "too few 2-grams" in single["distinct_2", 1].note
+    wide = measured(made([drawn(np.full(5000, 1 / 5000), 20, 20, generator)] * 2), choices)
+    assert "% of the law is unseen" in wide["entropy_1", 1].note
+    assert any("its documents are the baseline's own" in warning for warning in wide.warnings)
+    few = measured(made([drawn(zipf(9), 3, 200, generator), drawn(zipf(9), 20, 30, generator)]), choices)
+    assert few["length", 0].value is None and any("cut into" in warning for warning in few.warnings)
+    none = measured(made([large, large]), choices | {"bootstrap": 0})
+    assert none["entropy_1", 1].ci_low is None and none["kl_source_model_1", 1].value is not None
+    assert none["kl_source_model_1", 0].value is None
+
+
+# --- Reading -----------------------------------------------------------------------------------------------------
+
+
+def words(seed: int, documents: int = 30, size: int = 60) -> list[str]:
+    generator = np.random.default_rng(seed)
+    return [" ".join(f"w{s}" for s in d) for d in drawn(zipf(size), documents, 20, generator)]
+
+
+def jsonl(path: str, records: Sequence[dict[str, Any]]) -> str:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
+    return path
+
+
+def plain(path: str, seed: int) -> str:
+    return jsonl(path, [{"text": text} for text in words(seed)])
+
+
+def same(one: lc.text.Measurement, other: lc.text.Measurement) -> bool:
+    """Whether all values agree but for the order of sums."""
+    tables = [
+        (
+            [row.metric for row in found.rows],
+            [[math.nan if x is None else x for x in (row.value, row.ci_low, row.ci_high)] for row in found.rows],
+        )
+        for found in (one, other)
+    ]
+    return tables[0][0] == tables[1][0] and np.allclose(tables[0][1], tables[1][1], rtol=1e-9, equal_nan=True)
+
+
+def small(given: Any, **options: Any) -> lc.text.Measurement:
+    return lc.measure(given, **({"order": 2, "bootstrap": 20} | options))
+
+
+def test_every_way_to_give_generations_gives_the_same() -> None:
+    files = [plain(f"f/g{t}.jsonl", t) for t in range(3)]
+    wanted = small(files)
+    assert wanted.generations == (0, 1, 2)
+    records = [{"text": text, "generation": t, "source": "synthetic"} for t in (1, 0, 2) for text in words(t)]
+    jsonl("all.jsonl", records)
+    for t in range(3):
+        Path(f"folders/gen{t + 9}").mkdir(parents=True)
+        plain(f"folders/gen{t + 9}/part1.jsonl", t)
+        Path(f"g{t}.txt").write_text("\n\n".join(words(t)) + "\n", encoding="utf-8")
+        Path(f"g{t}.txt.gz").write_bytes(gzip.compress(Path(f"g{t}.txt").read_bytes()))
+        Path(f"g{t}.xz").write_bytes(lzma.compress(Path(f"g{t}.txt").read_bytes().replace(b"\n", b"\r\n")))
+    for paths, options in (
+        (dict(enumerate(files)), {}),
+        (files[1:], {"baseline": files[0]}),
+        (files[::-1], {"generation_from_filename": r"g(\d)"}),
+        ("all.jsonl", {}),
+        (["all.jsonl"], {"by": "generation"}),
+        ("folders", {}),
+        ([f"folders/gen{t}" for t in (9, 10, 11)], {}),
+        (["g0.txt", "g1.txt.gz", "g2.xz"], {}),
+        ({0: ["g0.txt"], 1: [Path("g1.txt")], 2: "g2.txt"}, {}),
+    ):
+        assert same(small(paths, **options), wanted), (paths, options)
+    called = {0: "human", 1: "synthetic", 2: "mixed"}
+    sources = [{"text": text, "source": called[t], "generation": t} for t in (1, 0, 2) for text in words(t)]
+    by_source = small(jsonl("s.jsonl", sources), by="source")
+    assert by_source.generations == ("human", "mixed", "synthetic")
+    assert by_source["distinct_1", "synthetic"].value == wanted["distinct_1", 1].value
+    other = [{"t": r["text"], "g": str(r["generation"])} for r in records]
+    assert same(small(jsonl("o.jsonl", other), text_field="t", generation_field="g"), wanted)
+    assert wanted.recipe["files"][0]["name"] == "g0.jsonl" and len(wanted.recipe["files"][0]["sha256"]) == 64
+
+
+@pytest.mark.parametrize("unit", ["words", "chars", "bytes"])
+def test_units(unit: str) -> None:
+    for t in (0, 1):
+        Path(f"{t}.txt").write_text("\n\n".join(f"näive {text}" for text in words(t)), encoding="utf-8")
+    found = small(["0.txt", "1.txt"], unit=unit, order=4)
+    sizes = {"words": 21, "chars": len("näive ") + 62, "bytes": len("näive ".encode()) + 62}
+    assert found["length", 0].value == pytest.approx(sizes[unit], rel=0.1)
+    assert found.recipe["rare_order"] == (1 if unit == "words" else 4)
+    assert same(small(["0.txt", "1.txt"], unit=unit, order=4), found)
+
+
+GOOD = b'{"text": "one two three"}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.txt", b"", "'a.txt' is empty: no text in it"),
+        ("a.txt", b" \n\n \n", "'a.txt' is empty: no text in it"),
+        ("a.jsonl", b"\n\n", "'a.jsonl' is empty: no text in it"),
+        ("a.jsonl", b'{"text": ""}\n{"text": "?!"}\n', "generation 1 is empty: none of its 2 documents holds a symbol"),
+        ("a.txt", b"one\ntwo \xff three", "'a.txt', line 2, byte 8: invalid UTF-8 (invalid start byte, 0xff)"),
+        ("a.txt", b"\xef\xbb\xbfone\n\xe9", "line 2, byte 7: invalid UTF-8"),
+        ("a.jsonl", GOOD + b'{"text": "tw\xffo"}', "line 2, byte 38: invalid UTF-8"),
+        ("a.txt", "one".encode("utf-16"), "line 1, byte 0: this is UTF-16"),
+        ("a.txt", b"one\ntw\x00o", "line 2, byte 6: a NUL character"),
+        ("a.jsonl", b'{"text": "\\u0000"}', "line 1: a NUL character"),
+        ("a.jsonl", GOOD + b'{"txt": "two"}', "line 2: each line must be a JSON object"),
+        ("a.jsonl", GOOD + b'{"text": 3}', "line 2: each line must be a JSON object"),
+        ("a.jsonl", GOOD + b'{"text": null}', "line 2: each line must be a JSON object"),
+        ("a.jsonl", GOOD + b'{"text": "a", "x": NaN}', "line 2: each line must be a JSON object"),
+        (
+            "a.jsonl",
+            GOOD + b'{"text": "a", "text": "b"}',
+            'line 2: each line must be a JSON object {"text": "..."}: the ',
+        ),
+        ("a.jsonl", GOOD + b'{"text": "\\ud800"}', "line 2: each line must be a JSON object"),
+        ("a.jsonl", GOOD + b'{"text": ' + b"[" * 100_000, "line 2: each line must be a JSON object"),
+        (
+            "a.jsonl",
+            b'{"text": "a", "generation": -1}',
+            "line 1: a generation must be a whole number from 0 up, got -1",
+        ),
+        ("a.jsonl", b'{"text": "a", "generation": "one"}', "line 1: a generation must be a whole number"),
+        ("a.jsonl", b'{"text": "a", "generation": 1.5}', "line 1: each line must be a JSON object"),
+        (
+            "a.jsonl",
+            b'{"text": "a", "generation": 1}\n{"text": "a", "generation": 2}',
+            "line 2: generation 2, but line 1 says 1; use --by generation",
+        ),
+        ("a.gz", b"\x1f\x8b\x08broken", "cannot decompress 'a.gz'"),
+        ("a.gz", gzip.compress(b"one two " * 999)[:-20], "cannot decompress 'a.gz'"),
+        ("a.xz", lzma.compress(b"one two " * 999)[:-30], "cannot decompress 'a.xz'"),
+        ("a.zst", b"\x28\xb5\x2f\xfd0000", "compressed with zstd; unpack it first"),
+        ("a.parquet", b"PAR10000", "Parquet"),
+    ],
+)
+def test_bad_files_are_refused_with_their_place(
+    name: str, data: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    human = plain("human.jsonl", 1)
+    Path(name).write_bytes(data)
+    assert main(["measure", human, name]) == 4
+    out, err = capsys.readouterr()
+    assert out == "" and message in err and err.startswith("error: ") and len(err.splitlines()) == 1
+
+
+def test_broken_documents_are_mended_or_left_out_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    human = plain("human.jsonl", 1)
+    good = "\n".join(json.dumps({"text": text}) for text in words(2)).encode()
+    bad = [b'{"text": "\xff one"}', b'{"text": "\\u0000"}', b'{"text": 3}', b"nonsense", b'{"text": "a", "text": "b"}']
+    Path("a.jsonl").write_bytes(good + b"\n" + b"\n".join(bad))
+    Path("good.jsonl").write_bytes(good)
+    skipped = small([human, "a.jsonl"], errors="skip")
+    assert same(skipped, small([human, "good.jsonl"]))
+    assert skipped.recipe["files"][1]["skipped"] == 5 and "a.jsonl: 5 documents left out" in skipped.warnings[0]
+    Path("b.jsonl").write_bytes(good + b"\n" + b"\n".join(bad[:2]))
+    mended = small([human, "b.jsonl"], errors="replace")
+    assert mended.recipe["files"][1]["replaced"] == 2 and mended.recipe["generations"][1]["documents"] == 31
+    with pytest.raises(DataError, match=r"line 33: .*comes twice|line 33"):
+        small([human, "a.jsonl"], errors="replace")
+    text = "\n\n".join(words(3)).encode()
+    Path("c.txt").write_bytes(text + b"\n\nfirst line\n\xff\nlast line\n\nw1 w2\n")
+    Path("d.txt").write_bytes(text + b"\n\nw1 w2")
+    assert same(small([human, "c.txt"], errors="skip"), small([human, "d.txt"]))
+    assert small([human, "c.txt"], errors="replace").recipe["files"][1]["documents"] == 32
+    Path("e.txt").write_bytes(b"\xff\n\n\xfe")
+    assert main(["measure", human, "e.txt", "--errors", "skip"]) == 4
+    assert "2 documents were left out" in capsys.readouterr().err
+
+
+def test_invisible_wrappers_are_taken_out_and_counted() -> None:
+    human = plain("human.jsonl", 1)
+    jsonl("plain.jsonl", [{"text": text} for text in words(2)])
+    jsonl("wrapped.jsonl", [{"text": f"{text}\ufeff\ufe00\U000e0101\U000e01ef"} for text in words(2)])
+    found = small([human, "wrapped.jsonl"], unit="chars")
+    assert same(found, small([human, "plain.jsonl"], unit="chars"))
+    assert "30 invisible wrappers taken out" in found.warnings[0]
+
+
+def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    human = plain("human.jsonl", 1)
+    Path("bomb.gz").write_bytes(gzip.compress(b"w1 w2\n\n" * 100_000))
+    with pytest.raises(LimitError, match=r"'bomb.gz': more than 9000 bytes of text in all"):
+        small([human, "bomb.gz"], max_bytes=9000)
+    monkeypatch.setattr(reading, "LONGEST_LINE", 50)
+    with pytest.raises(LimitError, match="line 1: longer than 50 bytes"):
+        small([human, human])
+
+
+@given(st.binary(max_size=300), st.sampled_from(reading.ERRORS), st.sampled_from(["x.txt", "x.jsonl"]))
+@settings(max_examples=150)
+def test_no_bytes_break_the_reader(data: bytes, errors: str, name: str) -> None:
+    Path(name).write_bytes(data)
+    file = reading.File(name)
+    try:
+        documents = list(reading.read(file, reading.Format(errors), reading.Budget(10_000)))
+    except (DataError, LimitError) as error:
+        assert name in str(error)
+    else:
+        assert file.documents == len(documents)
+        assert not any("\x00" in document.text for document in documents)
+
+
+# --- Options -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "no FILES given"),
+        (["missing.jsonl"], 4, "no such file: 'missing.jsonl'"),
+        (["h.jsonl", "empty"], 4, "'empty' holds no text"),
+        (["h.jsonl", "--unit", "word"], 2, "unknown unit 'word'; did you mean 'words'"),
+        (["h.jsonl", "--order", "0"], 2, "order must lie in 1 .. 8, got 0"),
+        (["h.jsonl", "--bootstrap", "5"], 2, "bootstrap must be 0 or lie in 20 .. 1000, got 5"),
+        (["h.jsonl", "--entropy", "chao"], 2, "unknown estimator of entropy 'chao'"),
+        (["h.jsonl", "--errors", "ignore"], 2, "errors must be one of strict, replace, skip, got 'ignore'"),
+        (["h.jsonl", "--by", "files"], 2, "did you mean 'file'"),
+        (["h.jsonl", "--by", "generation"], 4, "'h.jsonl', line 1: no field 'generation', which --by generation needs"),
+        (["h.jsonl", "--by", "source"], 4, "line 1: no field 'source'"),
+        (["g.jsonl"], 4, "no text of generation 0, the human baseline; found 1, 2"),
+        (["s.jsonl", "--by", "source"], 4, "no record has the source 'human', the baseline; found 'synthetic'"),
+        (["half.jsonl"], 4, "line 2: no field 'generation', which other lines have"),
+        (["h.jsonl", "--generation-from-filename", "("], 2, "no regular expression"),
+        (["h.jsonl", "--generation-from-filename", r"\d"], 2, "finds no generation in 'h.jsonl'"),
+        (["h.jsonl", "--seed", "-1"], 2, "seed must lie in [0, 2^64), got -1"),
+        (["h.jsonl", "--max-bytes", "0"], 2, "max_bytes must be at least 1"),
+        (["h.jsonl", "--max-bytes", "100"], 6, "larger --max-bytes"),
+        (["h.jsonl", "--text-field", "generation"], 2, "three different names"),
+        (["h.jsonl", "--text-field", "body"], 4, "missing required field `body`"),
+        (["-", "-"], 2, "standard input can be read only once"),
+        (["h.jsonl", "--metric", "entrpy_1"], 2, "did you mean 'entropy_1'"),
+        (["h.jsonl", "--json", "--csv"], 2, "cannot both"),
+        (["h.jsonl", "--wrong"], 2, "--wrong"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain("h.jsonl", 1)
+    jsonl("g.jsonl", [{"text": text, "generation": 1 + i % 2} for i, text in enumerate(words(1))])
+    jsonl("s.jsonl", [{"text": text, "source": "synthetic"} for text in words(1)])
+    jsonl("half.jsonl", [{"text": "a", "generation": 0}, {"text": "b"}])
+    Path("empty").mkdir()
+    assert main(["measure", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert (
+        message in (err + out) and err.startswith("error: ") and len(err.splitlines()) <= 2 and "Traceback" not in err
+    )
+
+
+def test_a_tokenizer_is_an_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    assert main(["measure", plain("h.jsonl", 1), "--tokenizer", "tokenizer.json"]) == 5
+    assert "pip install tokenizers" in capsys.readouterr().err
+    with pytest.raises(MissingExtra):
+        tokens("words", "tokenizer.json")
+
+    class Library:
+        """Tokens of a stand-in: each letter's place in the alphabet."""
+
+        class Tokenizer:
+            @staticmethod
+            def from_file(path: str) -> Any:
+                if "bad" in path:
+                    raise ValueError("no tokenizer")
+                return Library.Tokenizer()
+
+            def encode(self, text: str, add_special_tokens: bool) -> Any:
+                return type("Encoding", (), {"ids": [ord(c) for c in text]})
+
+    monkeypatch.setitem(sys.modules, "tokenizers", Library())
+    for name in ("tokenizer.json", "bad.json"):
+        Path(name).write_text("{}")
+    found = small(["h.jsonl"], tokenizer="tokenizer.json")
+    assert found["distinct_1", 0].value == small(["h.jsonl"], unit="chars")["distinct_1", 0].value
+    with pytest.raises(DataError, match=r"cannot read the tokenizer 'bad.json'"):
+        tokens("words", "bad.json")
+
+
+def test_arguments_in_python() -> None:
+    files = [plain("0.jsonl", 0), plain("1.jsonl", 1)]
+    with pytest.raises(CardError, match="a mapping says itself"):
+        small({0: files[0]}, by="file")
+    with pytest.raises(CardError, match="at least one file"):
+        small({})
+    with pytest.raises(CardError, match="use it without --by"):
+        small(files, by="source", generation_from_filename="x")
+    with pytest.raises(DataError, match="baseline"):
+        small({1: files[1]})
+    found = small({"human": files[0], "model": files[1]}, order=LONGEST)
+    assert found.generations == ("human", "model")
+    with pytest.raises(KeyError, match="distinct_1"):
+        found["distinkt_1", "human"]
+    assert inputs.resolve(files, baseline=files[0]).files == ((files[0], 0), (files[1], 1))
+
+
+# --- What is printed ---------------------------------------------------------------------------------------------
+
+
+def test_the_table_fits_a_terminal_and_json_and_csv_hold_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [plain(f"{t}.jsonl", t) for t in range(3)]
+    arguments = ["measure", *files, "--bootstrap", "20"]
+    printed = []
+    for more in ([], [], ["--json"], ["--csv"], ["--metric", "entropy_2"]):
+        assert main([*arguments, *more]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        printed.append(out)
+    assert printed[0] == printed[1]
+    assert max(map(len, (printed[0] + printed[4]).splitlines())) <= 80
+    data = json.loads(printed[2], parse_constant=lambda name: pytest.fail(name))
+    assert data["schema"] == "lightcollapse/measure/1" and data["ok"] and data["recipe"]["generations"][2]
+    lines = printed[3].splitlines()
+    assert len(lines) == len(data["rows"]) + 1 and lines[0].startswith("metric,generation,value,ci_low")
+    row = next(row for row in data["rows"] if row["metric"] == "entropy_2" and row["generation"] == 2)
+    assert row["ci_low"] < row["value"] < row["ci_high"] and row["change_low"] < row["change"] < row["change_high"]
+    assert "2-gram" in printed[4] and "noise floor" in printed[0]
+
+
+def test_standard_input_and_a_closed_pipe() -> None:
+    plain("human.jsonl", 0)
+    command = [sys.executable, "-m", "lightcollapse", "measure", "human.jsonl", "-", "--bootstrap", "20", "--csv"]
+    given = "\n\n".join(words(1)).encode()
+    done = subprocess.run(command, input=given, capture_output=True, check=True)
+    Path("1.txt").write_bytes(given)
+    assert main(["measure", "human.jsonl", "1.txt", "--bootstrap", "20"]) == 0
+    assert done.stdout.startswith(b"metric,") and done.stderr == b""
+    empty = subprocess.run(command, input=b"", capture_output=True, check=False)
+    assert empty.returncode == 4 and b"'-' is empty" in empty.stderr
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdin and running.stdout and running.stderr
+        running.stdout.close()
+        running.stdin.write(given)
+        running.stdin.close()
+        assert running.wait(timeout=60) == 0 and running.stderr.read() == b""
+
+
+def test_text_of_users_steers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    records = [
+        {"text": f"\x1b[31m {text} \u202e", "source": name} for name in ("human", "=1+1\x1b[2J") for text in words(3)
+    ]
+    jsonl("evil.jsonl", records)
+    for more in ([], ["--csv"], ["--json"]):
+        assert main(["measure", "evil.jsonl", "--by", "source", "--bootstrap", "20", *more]) == 0
+        out = capsys.readouterr().out
+        assert not {"\x1b", "\u202e"} & set(out)
+        assert more != ["--csv"] or all(",'=1+1" in line for line in out.splitlines() if "=1+1" in line)
+    assert [_cell(value) for value in ("-1", None, 2.5, "a\nb")] == ["'-1", "", 2.5, "a b"]
+
+
+# --- Novels ------------------------------------------------------------------------------------------------------
+
+NOVELS = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.mark.skipif(not (NOVELS / "emma.txt").exists(), reason="the novels are not here")
+def test_two_halves_of_a_novel_are_alike_and_two_novels_are_not() -> None:
+    text = (NOVELS / "northanger_abbey.txt").read_text(encoding="utf-8").split("\n\n")
+    for side in (0, 1):
+        Path(f"{side}.txt").write_text("\n\n".join(text[side::2]), encoding="utf-8")
+    found = small(["0.txt", "1.txt", str(NOVELS / "emma.txt")])
+    halves, novels = found["kl_source_model_1", 1], found["kl_source_model_1", 2]
+    floor = found["kl_source_model_1", 0]
+    assert halves.value is not None and floor.ci_high is not None and abs(halves.value) < 3 * floor.ci_high
+    assert novels.ci_low is not None and novels.ci_low > 5 * floor.ci_high
