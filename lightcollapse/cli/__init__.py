@@ -19,6 +19,7 @@ VERBS = {
     "presets": "List the built-in cards, or print one.",
     "matrix": "Show which families, regimes and curations fit together.",
     "theory": "List the theorems.",
+    "reproduce": "Run published experiments again, with a verdict on each number.",
     "conform": "Hold every theorem against the simulation, here and now.",
     "explain": "Say what a metric, regime, family or theorem is.",
     "doctor": "Show versions, threads, caches and devices.",

@@ -1,0 +1,282 @@
+"""`lightcollapse reproduce`: published numbers beside ours, each with a verdict."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lightcollapse.cli import table
+from lightcollapse.cli.failure import talk
+from lightcollapse.cli.output import envelope, write
+from lightcollapse.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from lightcollapse.reproduce import Item, Limits, Number, Row
+
+FAILED, LIMIT = 3, 6
+_EPILOG = """\b
+Examples:
+  lightcollapse reproduce
+  lightcollapse reproduce koyejo-gaussian-replace shumailov-w2 --quick
+  lightcollapse reproduce suresh-bernoulli --quick --json
+
+\b
+Kinds of published numbers: pub printed, stored or drawn by the authors;
+exact a closed form of their setting; ref a large reference simulation;
+ran their code, run again.
+"""
+_LABEL = 28
+_SHORT = {"published value is off": "off", "not testable here": "-"}
+
+
+def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from lightcollapse.reproduce import item_names
+
+    return [name for name in ("all", *item_names()) if name.startswith(incomplete)]
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("items", nargs=-1, metavar="[ITEM|FILE.toml ...|all]", shell_complete=_complete)
+@click.option("--quick", is_flag=True, help="Fewer replicates: all items in under a minute.")
+@click.option("--seed", type=int, default=1, metavar="N", show_default=True, help="Whole number in [0, 2^64).")
+@click.option("--corpus", metavar="FILE", help="The text of items that need one.")
+@click.option("--max-seconds", type=click.FloatRange(0.0), metavar="S", help="Start nothing later; exit code 6.")
+@click.option("--check", is_flag=True, help="Exit code 3 where a closed form differs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, a row a number.")
+@click.option("-o", "--output", metavar="DIR", help="Keep the rows of each item there, as JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    items: tuple[str, ...],
+    quick: bool,
+    seed: int,
+    corpus: str | None,
+    max_seconds: float | None,
+    check: bool,
+    as_json: bool,
+    output: str | None,
+) -> None:
+    """Run published experiments again: a row a number, ours with its interval of 4 standard errors, the theory's, and a
+    verdict. Without ITEM: list them.
+    """
+    from lightcollapse.reproduce import Limits, item_names, load_item
+
+    names = item_names() if not items or "all" in items else list(dict.fromkeys(items))
+    chosen = [load_item(name) for name in names]
+    if not items:
+        write(envelope("reproduce", map(_listed, chosen)) if as_json else "\n".join(_listing(chosen)))
+        return
+    if not 0 <= seed < 2**64:
+        raise click.BadParameter("seed must lie in [0, 2^64)", ctx, param_hint="--seed")
+    until = math.inf if max_seconds is None else time.monotonic() + max_seconds
+    limits = Limits(quick, seed, corpus, until)
+    folder = None if output is None else _Folder(Path(output), chosen, limits)
+    rows = _run(chosen, limits, folder, as_json)
+    if limits.reached:
+        talk("the time asked for was over; --max-seconds says how long a run may take")
+    wrong = [row for row in rows if row["kind"] == "exact" and row["verdict"] == "differs"]
+    if as_json:
+        write(envelope("reproduce", rows, _recipe(chosen, limits), ok=not (limits.reached or (check and wrong))))
+    elif len(chosen) > 1:
+        write(_summary(rows))
+    ctx.exit(LIMIT if limits.reached else FAILED if check and wrong else 0)
+
+
+def _run(chosen: Sequence[Item], limits: Limits, folder: _Folder | None, quiet: bool) -> list[dict[str, Any]]:
+    """All rows as data; each item is shown and kept as soon as it is done."""
+    from lightcollapse.reproduce import reproduce
+
+    out = []
+    for item in chosen:
+        with Progress() as progress:
+            progress.say(item.name)
+            rows = list(reproduce(item, limits, progress.count))
+        data = [_row(row) for row in rows]
+        out += data
+        if not quiet:
+            write("\n".join(_shown(item, rows)) + "\n")
+        if folder is not None and not limits.reached:
+            folder.save(item, data)
+    return out
+
+
+# The list.
+
+
+def _listed(item: Item) -> dict[str, Any]:
+    return {
+        "item": item.name,
+        "title": item.title,
+        "paper": item.paper,
+        "arxiv": item.arxiv or None,
+        "setting": item.setting,
+        "numbers": len(item.numbers),
+        "seconds_quick": item.seconds.quick,
+        "seconds": item.seconds.full,
+        "needs_corpus": item.corpus is not None,
+    }
+
+
+def _listing(chosen: Sequence[Item]) -> list[str]:
+    lines = [f"{'item':56} {'numbers':>7} {'--quick':>7} {'full':>7}"]
+    for item in chosen:
+        lines.append(f"{item.name:56} {len(item.numbers):7d} {item.seconds.quick:5.1f} s {item.seconds.full:5.0f} s")
+        lines += _wrapped(f"{item.source}: {item.setting}", "    ")
+    papers = {item.arxiv for item in chosen if item.arxiv}
+    numbers = sum(len(item.numbers) for item in chosen)
+    quick, full = (sum(size) for size in zip(*((i.seconds.quick, i.seconds.full) for i in chosen), strict=True))
+    text = (
+        f"{len(chosen)} items, {numbers} numbers, {len(papers)} papers; all in about {full / 60:.0f} min on two cores, "
+        f"with --quick in {quick:.0f} s."
+    )
+    return [*lines, "", *_wrapped(text)]
+
+
+# One item.
+
+
+def _shown(item: Item, rows: Sequence[Row]) -> list[str]:
+    """The table of an item."""
+    lines = [item.name, *_wrapped(f"{item.title}. {item.source}: {item.setting}.")]
+    if item.generations:
+        lines += _wrapped(f"Generations: {item.generations}.")
+    lines += ["", _HEAD]
+    card = None
+    for row in rows:
+        if row.number.card != card and item.cards:
+            card = row.number.card
+            count = f", {row.replicates:,} replicates" if row.replicates else ""
+            lines.append(f"{item.cards[card].title or card}{count}")
+        elif card is None:
+            card = row.number.card
+            lines += [f"{row.replicates:,} replicates"] if row.replicates else []
+        lines.append(_line(row))
+        if row.why:
+            lines += _wrapped(row.why if row.verdict == "agrees" else f"{row.verdict}: {row.why}", "    ")
+    return lines
+
+
+_HEAD = f"{'number':{_LABEL - 1}} {'published':>9} {'kind':5} {'ours':>8} {'+-4 s.e.':>8} {'theory':>9}"
+
+
+def _line(row: Row) -> str:
+    number, ours, half = row.number, "", ""
+    if row.ours is not None:
+        wide = max(row.ours.value - row.ours.low, row.ours.high - row.ours.value)
+        decimals = None if 0.0 < abs(row.ours.value) < 1e-4 else table.decimals_of(wide)
+        ours = table.number(row.ours.value, decimals)
+        half = table.number(wide, decimals)
+    theory = "" if row.exact is None else table.number(row.exact)
+    about = "~" if row.exact is not None and not str(row.exact_kind).startswith("exact") else ""
+    label = textwrap.shorten(row.label, _LABEL, placeholder="..")
+    verdict = _SHORT.get(row.verdict, row.verdict)
+    return (
+        f"{label:{_LABEL}} {_published(number):>8} {number.kind:5} {ours:>8} {half:>8} {about + theory:>9} {verdict}"
+    ).rstrip()
+
+
+def _published(number: Number) -> str:
+    """With the digits that were printed."""
+    if isinstance(number.published, tuple):
+        return "-".join(f"{end:g}".lstrip("0") for end in number.published)
+    if not number.rounding or number.published < 1e-3:
+        return f"{number.published:g}"
+    return f"{number.published:.{max(0, round(-math.log10(2.0 * number.rounding)))}f}"
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, table.WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )  # fmt: skip
+
+
+def _summary(rows: Sequence[dict[str, Any]]) -> str:
+    from lightcollapse.reproduce import VERDICTS
+
+    counts = [(verdict, sum(row["verdict"] == verdict for row in rows)) for verdict in VERDICTS]
+    text = f"{len(rows)} numbers: " + ", ".join(f"{count} {verdict}" for verdict, count in counts) + "."
+    names = sorted({row["item"] for row in rows if row["verdict"] == "differs"})
+    return "\n".join(_wrapped(text + (f" Differs: {', '.join(names)}." if names else "")))
+
+
+# Data.
+
+
+def _row(row: Row) -> dict[str, Any]:
+    number, ours = row.number, row.ours
+    low, high = (number.published, number.published) if isinstance(number.published, float) else number.published
+    return {
+        "item": row.item.name,
+        "paper": row.item.paper,
+        "arxiv": row.item.arxiv or None,
+        "card": number.card or None,
+        "label": row.label,
+        "metric": number.metric,
+        "statistic": number.statistic,
+        "generation": number.generation,
+        "published": low if low == high else [low, high],
+        "kind": number.kind,
+        "replicates": row.replicates,
+        "ours": None if ours is None else _finite(ours.value),
+        "ci_low": None if ours is None else _finite(ours.low),
+        "ci_high": None if ours is None else _finite(ours.high),
+        "theory": None if row.exact is None else _finite(row.exact),
+        "theory_kind": row.exact_kind,
+        "verdict": row.verdict,
+        "why": row.why or None,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _recipe(chosen: Sequence[Item], limits: Limits) -> dict[str, Any]:
+    """What makes the rows: the items with their cards, the seed, and whether it was a quick run."""
+    return {
+        "items": {item.name: {name: item.data(name) for name in item.variants()} for item in chosen},
+        "seed": limits.seed,
+        "quick": limits.quick,
+        "corpus": None if limits.corpus is None else Path(limits.corpus).name,
+    }
+
+
+class _Folder:
+    """Where rows are kept: a file an item. Raises CardError at once where it holds other runs."""
+
+    def __init__(self, path: Path, chosen: Sequence[Item], limits: Limits) -> None:
+        from lightcollapse.errors import CardError
+
+        self.path, self.limits = path, limits
+        if path.exists() and not path.is_dir():
+            raise CardError(f"{path} is a file; choose a folder with -o")
+        for item in chosen:
+            held = path / f"{item.name}.json"
+            if held.exists() and self._recipe_of(held) != _recipe([item], limits):
+                raise CardError(f"{held} holds another run; choose another folder with -o")
+
+    @staticmethod
+    def _recipe_of(path: Path) -> Any:
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))["recipe"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, item: Item, rows: Sequence[dict[str, Any]]) -> None:
+        """Write one item; it takes the place of the same run. Raises LightcollapseError."""
+        from lightcollapse.errors import LightcollapseError
+        from lightcollapse.record import replacing
+
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LightcollapseError(f"cannot write {self.path}: {error.strerror}") from None
+        with replacing(self.path / f"{item.name}.json") as temporary:
+            temporary.write_text(envelope("reproduce", rows, _recipe([item], self.limits)) + "\n", encoding="utf-8")
