@@ -13,7 +13,7 @@ from lightcollapse.schedule import ALL
 _LANE_SHIFT = np.uint64(8)
 _FAILURE = 0.1  # an edge case fails where the model gives less than this share of the source's probability
 _INTERVAL = 0.9  # mass of the smallest set by which calibration and sharpness are measured
-_SOURCE = np.int64(0)  # generation 0, typed: a literal in a call would compile the callee once more
+_ZERO = np.int64(0)  # typed: a literal in a call would compile the callee once more
 
 
 @kernel
@@ -141,7 +141,7 @@ def _likeliest(probabilities, source, support, wanted):
     symbols at its edge that are equally likely, the mean. Draws nothing.
     """
     values = np.empty(support)
-    size = 0
+    size = _ZERO
     for symbol in range(len(source)):
         if probabilities[symbol] > 0.0:
             values[size] = probabilities[symbol]
@@ -169,7 +169,7 @@ def measure(probabilities, source, order, rare, out, t):
     """
     squares = 0.0
     entropy = 0.0
-    support = 0
+    support = _ZERO
     distance = 0.0
     forward = 0.0
     reverse = 0.0
@@ -256,7 +256,7 @@ def recursion(schedule, weights, smoothing, points, source, order, rare, replica
     model = source.copy()
     tail = np.empty(symbols)
     left = np.int64(0)
-    measure(model, source, order, rare, out, _SOURCE)
+    measure(model, source, order, rare, out, _ZERO)
 
     for t in range(1, generations + 1):
         generation = np.uint64(t)
