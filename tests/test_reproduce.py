@@ -25,7 +25,7 @@ from lightcollapse.reproduce.rows import AGREES, DIFFERS, OFF, UNTESTED, VERDICT
 from lightcollapse.scenario import Scenario
 
 pytestmark = pytest.mark.slow_without_jit
-CHEAP = ("koyejo-gaussian-replace", "suresh-bernoulli", "shumailov-w2", "categorical-heterozygosity")
+CHEAP = ("koyejo-gaussian-replace", "suresh-bernoulli", "shumailov-w2", "categorical-heterozygosity", "xu-improvement")
 WORDS = "the cat sat on the mat and the dog ate the rat by the vat while Owls flew Over the Moor \n\n" * 40
 
 
@@ -61,7 +61,7 @@ def test_every_item_has_a_source_cards_that_build_and_theory_that_can_be_called(
     assert item.replicates.quick <= item.replicates.full and item.seconds.quick <= item.seconds.full
     assert {one.card for one in item.numbers} == set(item.variants())
     for one in item.numbers:
-        assert one.chains is None or one.kind in ("pub", "ref")
+        assert one.chains is None or one.kind in ("pub", "ran")
         assert one.within == 0.0 or one.note or item.generations or item.claim
 
 
@@ -72,6 +72,13 @@ def test_cheap_items_agree(name: str) -> None:
     for row in rows:
         assert row.ours is not None and row.ours.low < row.ours.value < row.ours.high
         assert row.exact is None or row.ours.low < row.exact < row.ours.high
+
+
+def test_what_two_witnesses_hold_against_a_published_law_is_off() -> None:
+    rows = list(reproduce(load_item("benati-first-extinction"), Limits(quick=True)))
+    assert {row.verdict for row in rows} == {OFF}
+    for row in rows:
+        assert row.ours is not None and row.exact is not None and row.exact < row.number.lowest > row.ours.high
 
 
 def test_a_row_is_what_the_record_says() -> None:
@@ -149,6 +156,8 @@ def test_statistics_against_their_definitions() -> None:
     assert STATISTICS["median"].estimate(values, math.nan, 10_000, math.inf).low == 4800.0  # 2 % of level a side
     assert STATISTICS["quantile"].estimate(values, 0.25, 10_000, math.inf).value == 2500.0
     assert STATISTICS["share above"].estimate(values, 2500.0, 10_000, math.inf).value == 0.75
+    both = np.concatenate([-values, values])
+    assert STATISTICS["share within"].estimate(both, 2500.5, 20_000, math.inf).value == 0.25
 
 
 def test_intervals_of_few_or_endless_values_are_open_or_wide() -> None:

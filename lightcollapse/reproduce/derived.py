@@ -41,8 +41,15 @@ def _within_std(record: Record, generation: int) -> Float:
     return np.asarray(np.exp(-0.5 * (likelihood + entropy)) / math.sqrt(2.0 * math.pi * math.e))
 
 
+def _error(record: Record, generation: int) -> Float:
+    """Squared distance of the mean from the source's own."""
+    mean = record.metrics["mean"]
+    return np.asarray((mean[:, generation] - mean[:, 0]) ** 2)
+
+
 DERIVED: dict[str, Derived] = {
     "absorbed": Derived((), _absorbed),
+    "error": Derived(("mean",), _error),
     "within_std": Derived(("log_likelihood", "weight_entropy"), _within_std),
 }
 

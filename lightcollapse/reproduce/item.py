@@ -38,12 +38,14 @@ class Theory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         of: "module.function".
         arguments, options: what it is called with.
         take: which number of what it returns; none: the number itself.
+        about: whether it is an approximation, so that no verdict rests on it.
     """
 
     of: str
     arguments: tuple[Any, ...] = ()
     options: dict[str, Any] = {}
     take: tuple[int, ...] = ()
+    about: bool = False
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -296,7 +296,7 @@ def _theories(item: Item, card: Scenario, seed: int, numbers: list[Number]) -> l
     for number, ask in zip(numbers, asks, strict=True):
         value, kind = None, None
         if number.theory is not None:
-            value, kind = _called(number.theory), "exact mean"
+            value, kind = _called(number.theory), "approximation" if number.theory.about else "exact mean"
         elif ask and number.metric in known:
             kind = known[number.metric].kind
             value = _of_prediction(card, seed, number, known[number.metric])

@@ -79,6 +79,10 @@ def _share_above(values: Float, at: float, count: float, variance: float) -> Est
     return Estimate(share, middle - half, middle + half)
 
 
+def _share_within(values: Float, at: float, count: float, variance: float) -> Estimate:
+    return _share_above(-np.abs(values), -at, count, variance)
+
+
 def _quantile(values: Float, at: float, count: float, variance: float) -> Estimate:
     """Between the quantiles whose levels lie 4 standard errors of the level away."""
     half = STANDARD_ERRORS * math.sqrt(at * (1.0 - at) / count)
@@ -111,5 +115,6 @@ STATISTICS: dict[str, Statistic] = {
     "mean square": Statistic("{metric} squared", _mean_square),
     "median": Statistic("median {metric}", _median, of_law=lambda law, at: _law_quantile(law, 0.5)),
     "quantile": Statistic("quantile {at:g} of {metric}", _quantile, of_law=_law_quantile, needs_at=True),
+    "share within": Statistic("P(|{metric}| < {at:g})", _share_within, needs_at=True),
     "share above": Statistic("P({metric} > {at:g})", _share_above, of_law=_law_share, needs_at=True),
 }
