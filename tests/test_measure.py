@@ -169,6 +169,15 @@ def test_numbers_do_not_depend_on_the_parts() -> None:
         assert np.allclose(a.near, b.near, rtol=1e-12)
 
 
+def test_kernels_are_compiled_once() -> None:
+    generator = np.random.default_rng(5)
+    for size, order in ((40, 1), (70_000, 3)):
+        text = made([drawn(np.full(size, 1 / size), 12, 30, generator)] * 2, order)
+        counting.count(text, order, counting.halves(text, 20, 0), 1, order)
+    for name in ("pack_places", "deal", "survey", "tally"):
+        assert len(getattr(getattr(packing, name), "signatures", [0])) == 1, name
+
+
 # --- Estimators --------------------------------------------------------------------------------------------------
 
 
@@ -353,6 +362,26 @@ def test_what_sizes_do_not_allow_is_refused_or_flagged() -> None:
     none = measured(made([large, large]), choices | {"bootstrap": 0})
     assert none["entropy_1", 1].ci_low is None and none["kl_source_model_1", 1].value is not None
     assert none["kl_source_model_1", 0].value is None
+
+
+@given(
+    st.lists(
+        st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=4), min_size=1, max_size=12), min_size=1, max_size=3
+    )
+)
+@settings(max_examples=60)
+def test_little_text_is_measured_or_refused(generations: list[Documents]) -> None:
+    choices = {"unit": "words", "order": 3, "bootstrap": 20, "entropy": "chao-wang-jost", "errors": "strict", "seed": 0,
+               "rare_order": 1}  # fmt: skip
+    try:
+        found = measured(made(generations), choices)
+    except DataError as error:
+        assert "too little to measure" in str(error) and sum(map(len, generations[0])) < 2
+        return
+    for row in found.rows:
+        numbers = (row.value, row.ci_low, row.ci_high, row.change, row.change_low, row.change_high)
+        assert all(number is None or math.isfinite(number) for number in numbers), row
+        assert row.value is not None or row.note
 
 
 # --- Reading -----------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def survey(text, places, shared, n, document, group, apart, limit, halves):
 @kernel
 def tally(
     text, places, shared, n, document, group, apart, include, inverse, cut, pairs, marked,
-    types, met, near, survivors, bands, repeated, frequent, frequent_half, mark,
+    types, met, near, joint, survivors, bands, repeated, frequent, frequent_half, mark,
 ):  # fmt: skip
     """Count every n-gram of a sorted part in every lane (resample of documents) at once. Draws nothing.
 
@@ -178,6 +178,7 @@ def tally(
     and all of them to
 
     near       float64 (pairs, 2, lanes)     divergence from the mean law over shared n-grams, and the sum for its bias
+    joint      int64 (pairs, few, few, lanes) n-grams by both counts; where both are small they are not yet in `near`
     bands      int64 (bands, G, lanes)       occurrences, by the log of the count in the first half (row 0: second)
     repeated   int64 (documents,)            occurrences after the first in the same document
     mark       uint8 (text,)                 1 at the last symbol of rare n-grams in the second half, if `marked`
@@ -187,6 +188,7 @@ def tally(
     groups = types.shape[0]
     limit = types.shape[1]
     lanes = include.shape[1]
+    few = joint.shape[1]
     acc = np.zeros((groups + 2, lanes), dtype=np.int32)
     whole = np.zeros(groups, dtype=np.int64)
     met_in = np.full(group.size, -1, dtype=np.int64)  # where the n-gram began that each document had last
@@ -262,6 +264,9 @@ def tally(
                 if not large:
                     met[2 * q, y, b] += x
                     met[2 * q + 1, x, b] += y
+                if x < few and y < few:
+                    joint[q, x, y, b] += 1
+                    continue
                 u = x * inverse[one, b]
                 v = y * inverse[other, b]
                 near[q, 0, b] += u * math.log(2.0 * u / (u + v)) + v * math.log(2.0 * v / (u + v))

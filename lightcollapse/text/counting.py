@@ -19,6 +19,7 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 LIMIT = 256  # n-grams seen so often are kept one by one, the others as numbers of n-grams by count
+FEW = 12  # counts below this are compared by numbers of n-grams, without a logarithm for each
 BANDS = 24
 RARE_SHARE = 0.05
 _FEW = 20_000  # documents that are put in a new order for each half; of more, one order is halved in many ways
@@ -36,7 +37,7 @@ class Counts:
     Attributes:
         order: n.
         sizes: int64 (G + 2, lanes) n-grams.
-        types, met, near, survivors, bands, frequent, frequent_half: as `kernels.packing.tally` names them.
+        types, met, near, joint, survivors, bands, frequent, frequent_half: as `kernels.packing.tally` names them.
         pairs: (P, 2) rows that are compared.
         repeated: int64 (documents,).
         tokens: int64 (documents,) n-grams of each document.
@@ -48,6 +49,7 @@ class Counts:
     types: Int
     met: Int
     near: Float
+    joint: Int
     survivors: Int
     bands: Int
     frequent: NDArray[np.int32]
@@ -120,8 +122,8 @@ def count(
                 rare = packing.tally(
                     texts.symbols, places[where], shared[where], n, texts.document, texts.generation, texts.apart,
                     include, 1.0 / np.maximum(empty.sizes, 1), cut, pairs, n == marked_order,
-                    made["types"], made["met"], made["near"], made["survivors"], made["bands"], made["repeated"],
-                    made["frequent"], made["frequent_half"], mark,
+                    made["types"], made["met"], made["near"], made["joint"], made["survivors"],
+                    made["bands"], made["repeated"], made["frequent"], made["frequent_half"], mark,
                 )  # fmt: skip
                 return made | {"rare": rare}
 
@@ -165,6 +167,7 @@ def _zeros(texts: Texts, lanes: int, pairs: int, large: int) -> dict[str, Any]:
         "types": np.zeros((groups, LIMIT, lanes), dtype=np.int64),
         "met": np.zeros((2 * pairs, LIMIT, lanes), dtype=np.int64),
         "near": np.zeros((pairs, 2, lanes)),
+        "joint": np.zeros((pairs, FEW, FEW, lanes), dtype=np.int64),
         "survivors": np.zeros((groups, LIMIT, lanes), dtype=np.int64),
         "bands": np.zeros((BANDS, groups, lanes), dtype=np.int64),
         "repeated": np.zeros(len(texts.lengths), dtype=np.int64),

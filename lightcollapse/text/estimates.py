@@ -165,8 +165,19 @@ def jensen_shannon(counts: Counts, pair: int) -> Float:
     both = (counts.frequent[:, one] > 0) & (counts.frequent[:, other] > 0)
     shared_one = counts.met[2 * pair, 1:].sum(axis=0) + np.where(both, counts.frequent[:, one], 0).sum(axis=0)
     shared_other = counts.met[2 * pair + 1, 1:].sum(axis=0) + np.where(both, counts.frequent[:, other], 0).sum(axis=0)
+    near = counts.near[pair] + _few(counts.joint[pair], n, m)
     alone = (1.0 - shared_one / n) + (1.0 - shared_other / m)
-    return np.asarray(0.5 * (np.log(2.0) * alone + counts.near[pair, 0]) - 0.25 * counts.near[pair, 1])
+    return np.asarray(0.5 * (np.log(2.0) * alone + near[0]) - 0.25 * near[1])
+
+
+def _few(joint: NDArray[np.int64], n: Float, m: Float) -> Float:
+    """What the n-grams of few occurrences add to `Counts.near`: float64 (2, lanes)."""
+    times = np.arange(1, len(joint), dtype=np.float64)
+    u, v = times[:, None, None] / n, times[None, :, None] / m
+    known = joint[1:, 1:]
+    divergence = u * np.log(2.0 * u / (u + v)) + v * np.log(2.0 * v / (u + v))
+    bias = ((1.0 - u) / n * v + (1.0 - v) / m * u) / (u + v)
+    return np.stack([(known * divergence).sum(axis=(0, 1)), (known * bias).sum(axis=(0, 1))])
 
 
 def retention(counts: Counts, row: int, points: float) -> Float:

@@ -135,6 +135,11 @@ def measure(
 
 def measured(texts: Texts, choices: dict[str, Any]) -> Measurement:
     """The measurement of texts that were read; `choices` as `measure` writes them."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # a half that holds nothing has no value, and no interval
+        return _measured(texts, choices)
+
+
+def _measured(texts: Texts, choices: dict[str, Any]) -> Measurement:
     order, seed, spelled = choices["order"], choices["seed"], choices["rare_order"]
     include = halves(texts, choices["bootstrap"], seed)
     counts, rare = count(texts, order, include, min(COMPARED, order), spelled)
@@ -190,8 +195,8 @@ class _Maker:
     def floor(self, metric: str, lanes: Float, note: str) -> None:
         """The row of the baseline where a metric compares with it: halves of it against their other halves."""
         name = self.texts.names[0]
-        if len(lanes) < 3:
-            self.rows.append(Row(metric, name, None, note="no noise floor without resamples"))
+        if len(lanes) < 3 or not np.all(np.isfinite(lanes[1:])):
+            self.rows.append(Row(metric, name, None, note="no noise floor without halves of the documents"))
             return
         low, high = np.quantile(lanes[1:], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
         self.rows.append(Row(metric, name, float(lanes[1:].mean()), float(low), float(high), note=note))

@@ -148,6 +148,8 @@ def join(generations: Sequence[Generation], files: Sequence[File], cut: Tokens, 
     """Generations that were read, the baseline first, as one array."""
     documents = [symbols for generation in generations for symbols in generation.documents]
     lengths = np.array([len(symbols) for symbols in documents], dtype=np.int64)
+    if sum(map(len, generations[0].documents)) < 2:
+        raise DataError(f"the baseline, generation {generations[0].name!r}, holds one symbol: too little to measure")
     if lengths.sum() + len(lengths) > _MOST_SYMBOLS:
         raise LimitError(f"more than {_MOST_SYMBOLS} symbols in all; give less text, or cut it into words")
     raw = np.zeros(int(lengths.sum()) + len(lengths) + order + 1, dtype=np.int32)
