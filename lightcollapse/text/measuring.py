@@ -114,8 +114,10 @@ def measure(
     from which intervals come, 0 for none. They are conservative where a half tells less than its share: of 200 texts of
     a known law (Zipf, 200 symbols, 3,000 tokens) 95 % intervals held the heterozygosity in 95 %, the entropy in 97.5 %,
     divergences of 0 in 99.5 % and distinct n-grams in all. A generation trained on the baseline itself is not
-    independent of it, and looks closer than it is. Raises CardError on an argument that breaks a rule, DataError where a file
-    cannot be read, LimitError where it is too large.
+    independent of it, and looks closer than it is.
+
+    Raises CardError on an argument that breaks a rule, DataError where a file cannot be read, LimitError where it is
+    too large.
     """
     require(1 <= order <= LONGEST, f"order must lie in 1 .. {LONGEST}", order)
     require(
