@@ -129,6 +129,25 @@ def refuse_columns(family: Family, schedule: Schedule) -> None:
         )
 
 
+def refuse_unbiased(variance: str, schedule: Schedule) -> None:
+    """Raise CardError where an unbiased variance cannot be had."""
+    if variance != "unbiased":
+        return
+    smallest = int(schedule["size"].min())
+    require(smallest >= 2, "an unbiased variance needs a sample size of at least 2", smallest, 'or variance="ml"')
+    require(bool(np.all(np.isnan(schedule["weight"]))), 'a weighted fit needs variance="ml"', variance)
+
+
+def refuse_sums(draws: str, schedule: Schedule) -> None:
+    """Raise CardError where a card asks for sums and needs points."""
+    require(
+        draws != "statistics" or not needs_points(schedule),
+        "a training set that takes a part of a pool needs its points",
+        draws,
+        'use draws="auto" or "points"',
+    )
+
+
 def refuse_no_interval(step: Curation) -> None:
     """Raise CardError where the right answers are no interval of numbers."""
     right = step.answers()

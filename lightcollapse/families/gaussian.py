@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from lightcollapse.curation import Curation
-from lightcollapse.errors import require
 from lightcollapse.families.base import (
     EDGE_FAILURE,
     EDGE_SHARE,
@@ -25,6 +24,8 @@ from lightcollapse.families.base import (
     needs_points,
     refuse_no_interval,
     refuse_source,
+    refuse_sums,
+    refuse_unbiased,
     used_columns,
     weights,
 )
@@ -84,24 +85,8 @@ class Gaussian(Family, frozen=True):
         if not isinstance(source, Normal):
             raise refuse_source(self, source, "a normal source")
         super().check(source, schedule, curation)
-        unbiased = self.variance == "unbiased"
-        require(
-            not unbiased or int(schedule["size"].min()) >= 2,
-            "an unbiased variance needs a sample size of at least 2",
-            int(schedule["size"].min()),
-            'or variance="ml"',
-        )
-        require(
-            not unbiased or bool(np.all(np.isnan(schedule["weight"]))),
-            'a weighted fit needs variance="ml"',
-            self.variance,
-        )
-        require(
-            self.draws != "statistics" or not needs_points(schedule),
-            "a training set that takes a part of a pool needs its points",
-            self.draws,
-            'use draws="auto" or "points"',
-        )
+        refuse_unbiased(self.variance, schedule)
+        refuse_sums(self.draws, schedule)
 
     def check_references(self, source: Any, step: Curation) -> None:
         refuse_no_interval(step)

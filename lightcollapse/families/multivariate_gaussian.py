@@ -12,7 +12,7 @@ import numpy as np
 
 from lightcollapse.curation import Curation
 from lightcollapse.errors import require
-from lightcollapse.families.base import Family, needs_points, refuse_source
+from lightcollapse.families.base import Family, refuse_source, refuse_sums, refuse_unbiased
 from lightcollapse.families.estimator import Additive, DensityEstimator, Float
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.schedule import Schedule
@@ -68,24 +68,8 @@ class MultivariateGaussian(Family, frozen=True):
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         self.law(source)
         super().check(source, schedule, curation)
-        unbiased = self.variance == "unbiased"
-        require(
-            not unbiased or int(schedule["size"].min()) >= 2,
-            "an unbiased variance needs a sample size of at least 2",
-            int(schedule["size"].min()),
-            'or variance="ml"',
-        )
-        require(
-            not unbiased or bool(np.all(np.isnan(schedule["weight"]))),
-            'a weighted fit needs variance="ml"',
-            self.variance,
-        )
-        require(
-            self.draws != "statistics" or not needs_points(schedule),
-            "a training set that takes a part of a pool needs its points",
-            self.draws,
-            'use draws="auto" or "points"',
-        )
+        refuse_unbiased(self.variance, schedule)
+        refuse_sums(self.draws, schedule)
 
     def law(self, source: Any) -> Law:
         """The source as a law. Raises CardError where it is no normal law of this dimension and of full rank."""

@@ -15,7 +15,7 @@ from lightcollapse.predictions.pairs import Tilt, pair_diversity, tilted_share
 from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Normal
 from lightcollapse.theorems.gaussian import GAUSSIAN
-from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_lab, one_late
+from lightcollapse.theorems.row import Float, Kind, Theorem, Values, bounded, one_lab, one_late
 
 Standard = Callable[[Scenario], Float]
 
@@ -139,13 +139,6 @@ def _row(
     def right(scenario: Scenario, seed: int) -> Float:
         return values(scenario)
 
-    def bound(scenario: Scenario, seed: int) -> Float:
-        assert variance is not None
-        try:
-            return variance(scenario)
-        except ValueError:  # the mean exists at this size, its variance does not
-            return np.full(scenario.generations + 1, np.inf)
-
     return Theorem(
         name=f"multivariate-replace-{name}",
         ids=ids,
@@ -159,7 +152,7 @@ def _row(
         values=right,
         near_miss=one_late(right) if near_miss is None else lambda scenario, seed: near_miss(scenario),
         condition=condition,
-        variance=None if variance is None else bound,
+        variance=bounded(variance),
         error=error,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lightcollapse.predictions import regression
 from lightcollapse.scenario import Scenario
-from lightcollapse.theorems.row import Float, Kind, Theorem, one_lab, one_late
+from lightcollapse.theorems.row import Float, Kind, Theorem, bounded, one_lab, one_late
 
 Standard = Callable[[Scenario], Float]
 
@@ -33,13 +33,6 @@ def _row(
     def right(scenario: Scenario, seed: int) -> Float:
         return values(scenario)
 
-    def bound(scenario: Scenario, seed: int) -> Float:
-        assert variance is not None
-        try:
-            return variance(scenario)
-        except ValueError:  # the mean exists at this size, its variance does not
-            return np.full(scenario.generations + 1, np.inf)
-
     return Theorem(
         name=f"regression-{regime}-{name}",
         ids=ids,
@@ -53,7 +46,7 @@ def _row(
         values=right,
         near_miss=one_late(right),
         condition=lambda scenario: one_lab(scenario) and condition(scenario),
-        variance=None if variance is None else bound,
+        variance=bounded(variance),
         error=error,
     )
 

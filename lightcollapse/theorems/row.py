@@ -84,6 +84,20 @@ class Theorem:
         )
 
 
+def bounded(variance: Callable[[Scenario], Float] | None) -> Values | None:
+    """A bound of the variance as rows take it: infinite where the mean exists at a size and its variance does not."""
+    if variance is None:
+        return None
+
+    def bound(scenario: Scenario, seed: int) -> Float:
+        try:
+            return variance(scenario)
+        except ValueError:
+            return np.full(scenario.generations + 1, np.inf)
+
+    return bound
+
+
 def one_late(values: Values) -> Values:
     """The near miss that counts generations from the first model instead of the source."""
 
