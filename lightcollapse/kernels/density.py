@@ -89,7 +89,7 @@ def _gather(points, weights, scale, lane, scaled, mass):
                 taken += 1
             seen += 1
     for left in range(used, blocks * _BLOCK):
-        block, place = left // _BLOCK, left % _BLOCK
+        block, place = rest // _BLOCK, left % _BLOCK
         for k in range(dimension):
             scaled[block, k, place] = scaled[0, k, 0]
         mass[block, place] = 0.0
