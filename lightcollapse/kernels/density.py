@@ -88,11 +88,11 @@ def _gather(points, weights, scale, lane, scaled, mass):
                 total += weights[lane, i]
                 taken += 1
             seen += 1
-    for left in range(used, blocks * _BLOCK):
-        block, place = rest // _BLOCK, left % _BLOCK
+    for rest in range(used, blocks * _BLOCK):
+        last, padding = rest // _BLOCK, rest % _BLOCK
         for k in range(dimension):
-            scaled[block, k, place] = scaled[0, k, 0]
-        mass[block, place] = 0.0
+            scaled[last, k, padding] = scaled[0, k, 0]
+        mass[last, padding] = 0.0
     return blocks, total
 
 
