@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 
+_STEPS = 100_000  # generations followed one by one, beyond which series are exact to 1e-6
+
 
 def survival(generations: int, fraction: float = 0.0) -> Float:
     """s_0 = 1, s_(j+1) = 1 - exp(-(1 - fraction) s_j): float64 (generations + 1,).
@@ -73,13 +75,25 @@ def loss_from_count(count: int, generations: int) -> Float:
 def forgetting_time(count: int) -> int:
     """Median number of generations until a symbol with `count` copies is lost: about 2.885 count. Approximation.
 
+    From the generation 100,000 on, 1/s_t is followed by its series instead of step by step.
+
     Derivation: theory/rare-symbols.md. Source: derived; Suresh et al. 2024 (2412.17646) for linearity in the count.
     """
     require(count >= 1, "count must be at least 1", count)
     alive, t = 1.0, 0
     while (1.0 - alive) ** count < 0.5:
+        if t == _STEPS:
+            return t + _generations_to(1.0 / alive, -1.0 / float(np.expm1(np.log(0.5) / count)))
         alive, t = float(-np.expm1(-alive)), t + 1
     return t
+
+
+def _generations_to(start: float, end: float) -> int:
+    """Generations after which 1/s has grown from `start`, large, to `end`.
+
+    With u = 1/s, x / (1 - exp(-x)) = 1 + x/2 + x^2/12 - .. gives u' = u + 1/2 + 1/(12 u): u gains t/2 and a logarithm.
+    """
+    return int(np.ceil(2.0 * (end - start) - np.log(end / start) / 3.0))
 
 
 def effective_sample_size(sample_sizes: ArrayLike, fraction: float = 0.0) -> Float:
@@ -102,16 +116,20 @@ def effective_sample_size(sample_sizes: ArrayLike, fraction: float = 0.0) -> Flo
 def stationary_sample_size(sample_size: int, fresh: int) -> float:
     """Limit of the effective sample size with `fresh` real points in each training set: m times the sum of s_j.
 
-    Approximation. Holds when fresh >= 1.
+    Approximation. Holds when fresh >= 1. After 100,000 terms the rest of the sum is an integral.
 
     Derivation: theory/rare-symbols.md. Source: derived.
     """
     require(1 <= fresh <= sample_size, "fresh must lie between 1 and sample_size", fresh)
     fraction, alive, total = fresh / sample_size, 1.0, 0.0
-    while alive > 1e-17 * max(total, 1.0):
+    for _ in range(_STEPS):
+        if alive <= 1e-17 * total:
+            return fresh * total
         total += alive
         alive = float(-np.expm1(-(1.0 - fraction) * alive))
-    return fresh * total
+    # s' - s is about -a s - b s^2 with a = fraction, b = (1 - fraction)^2 / 2, and half of the first term remains
+    b = 0.5 * (1.0 - fraction) ** 2
+    return fresh * (total + float(np.log1p(b * alive / fraction)) / b + 0.5 * alive)
 
 
 def support_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, fraction: float = 0.0) -> Float:

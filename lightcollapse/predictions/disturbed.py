@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from scipy.special import gammainc, gammaincinv
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
+from lightcollapse.predictions._special import each_size
 
-_SPREAD = 40.0  # standard deviations about its mean beyond which a binomial count is left out
+_SPREAD = (12.0, 40.0)  # standard deviations, and counts besides, from its mean at which a binomial count is left out
 
 
 class Moments(NamedTuple):
@@ -27,7 +28,7 @@ def _counts(size: float, kept: float) -> tuple[Float, Float]:
     """Counts and their chances where each of `size` points is kept with chance `kept`."""
     from scipy.stats import binom  # slow to import
 
-    mean, spread = size * kept, _SPREAD * np.sqrt(size * kept * (1.0 - kept)) + 1.0
+    mean, spread = size * kept, _SPREAD[0] * np.sqrt(size * kept * (1.0 - kept)) + _SPREAD[1]
     counts = np.arange(max(0.0, np.floor(mean - spread)), min(size, np.ceil(mean + spread)) + 1.0)
     return counts, binom.pmf(counts, size, kept)
 
@@ -35,13 +36,18 @@ def _counts(size: float, kept: float) -> tuple[Float, Float]:
 def _factors(sizes: Float, removed: float) -> tuple[Float, Float]:
     """What a generation leaves of h, and of E s^4 by maximum likelihood: each float64 (generations,)."""
     require(0.0 <= removed <= 1.0, "removed must lie in [0, 1]", removed)
-    factors, squares = [1.0 - 1.0 / sizes[0]], [1.0 - 1.0 / sizes[0] ** 2]
-    for size in sizes[1:]:
-        counts, chances = _counts(float(size), 1.0 - removed)
-        held = np.maximum(counts, 1.0)
-        factors.append(1.0 - float(np.sum(chances * (counts > 0) / held)))
-        squares.append(1.0 - float(np.sum(chances * (counts > 0) / held**2)))
-    return np.array(factors), np.array(squares)
+
+    def lost(different: Float) -> Float:
+        rows = []
+        for size in different:
+            counts, chances = _counts(float(size), 1.0 - removed)
+            held = np.maximum(counts, 1.0)
+            rows.append([np.sum(chances * (counts > 0) / held), np.sum(chances * (counts > 0) / held**2)])
+        return np.array(rows).reshape(-1, 2)
+
+    first = np.array([[1.0 / sizes[0], 1.0 / sizes[0] ** 2]])
+    factors, squares = 1.0 - np.concatenate([first, each_size(sizes[1:], lost)]).T
+    return factors, squares
 
 
 def thinned_diversity(sample_sizes: ArrayLike, removed: float) -> Float:
@@ -108,7 +114,7 @@ def jittered_variance(sample_sizes: ArrayLike, rate: float, *, variance: Varianc
     first = (sizes - 1.0) / divisor(sizes, variance)
     second = (sizes - 1.0) * (sizes + 1.0) / divisor(sizes, variance) ** 2
     mean, square, values = 1.0, 1.0, [(1.0, 1.0)]
-    for generation, (a, b) in enumerate(zip(first, second, strict=True), start=1):
+    for generation, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True), start=1):
         added = 0.0 if generation == 1 else rate * rate
         mean, square = a * (mean + added), b * (square + 2.0 * added * mean + added * added)
         values.append((mean, square))
@@ -129,7 +135,7 @@ def cut_variance(
     second = temperature * float(gammainc(1.5, half)) / top_p
     fourth = 3.0 * temperature**2 * float(gammainc(2.5, half)) / top_p
     mean, square, values = 1.0, 1.0, [(1.0, 1.0)]
-    for generation, (n, c) in enumerate(zip(sizes, divisor(sizes, variance), strict=True), start=1):
+    for generation, (n, c) in enumerate(zip(sizes.tolist(), divisor(sizes, variance).tolist(), strict=True), start=1):
         m2, m4 = (1.0, 3.0) if generation == 1 else (second, fourth)
         mean *= (n - 1.0) / c * m2
         square *= ((n - 1.0) / c) ** 2 * (m2 * m2 + (m4 - m2 * m2 * (n - 3.0) / (n - 1.0)) / n)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, polygamma, psi
+from scipy.special import gammainc, polygamma
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
+from lightcollapse.predictions._special import log_rising, psi_less_log
 
 OVERSHOOT = 0.5826  # -zeta(1/2) / sqrt(2 pi): mean overshoot of a Gaussian walk in its own standard deviations
 
@@ -22,8 +23,32 @@ def _log_factor_moment(sizes: Float, power: float, variance: Variance) -> Float:
     half = (sizes - 1.0) / 2.0
     rule = f"sample sizes must exceed {1 - 2 * power:g} for a moment of order {power:g} to exist"
     require(bool(np.all(half + power > 0)), rule, sizes.min())
-    growth = gammaln(half + power) - gammaln(half) if power else np.zeros_like(half)
-    return np.asarray(power * np.log(2.0 / divisor(sizes, variance)) + growth)
+    growth = log_rising(half, power) if power else np.zeros_like(half)
+    return np.asarray(power * _log_shrink(sizes, variance) + growth)
+
+
+def _log_shrink(sizes: Float, variance: Variance, more: float = 0.0) -> Float:
+    """log((n - 1 + more) / c) for each training set."""
+    below = divisor(sizes, variance)
+    return np.asarray(np.log1p((sizes - 1.0 - below + more) / below))
+
+
+def _slope(sizes: Float, power: float, variance: Variance) -> Float:
+    """E[s^(2r) log s^2] / E[s^(2r)] for r = `power`: the derivative of the log moment, (generations + 1,)."""
+    half = (sizes - 1.0) / 2.0
+    return from_source(0.0, np.cumsum(psi_less_log(half + power) + _log_shrink(sizes, variance, 2.0 * power)))
+
+
+def _or_infinite(values: Float) -> Float:
+    """A variance, which is infinite where its moments were too large to be numbers."""
+    return np.where(np.isnan(values), np.inf, np.maximum(values, 0.0))
+
+
+def _gap(logs: Float, others: Float) -> Float:
+    """exp(logs) - exp(others), precise where they are close; both may be -inf."""
+    known = np.isfinite(others)
+    base = np.where(known, others, 0.0)
+    return np.asarray(np.where(known, np.exp(base) * np.expm1(np.where(known, logs, 0.0) - base), np.exp(logs)))
 
 
 def _log_sum(logs: Float) -> Float:
@@ -79,10 +104,9 @@ def log_variance_cumulant(sample_sizes: ArrayLike, order: int = 1, *, variance: 
     """
     sizes = sizes_of(sample_sizes, 2)
     require(order >= 1, "order must be at least 1", order)
-    half = (sizes - 1.0) / 2.0
     if order == 1:
-        return from_source(0.0, np.cumsum(psi(half) + np.log(2.0 / divisor(sizes, variance))))
-    return from_source(0.0, np.cumsum(polygamma(order - 1, half)))
+        return _slope(sizes, 0.0, variance)
+    return from_source(0.0, np.cumsum(polygamma(order - 1, (sizes - 1.0) / 2.0)))
 
 
 def mean_variance(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -99,7 +123,8 @@ def mean_fourth_moment(sample_sizes: ArrayLike, *, variance: Variance = "ml") ->
 
     Derivation: theory/gaussian-replace.md. Source: derived.
     """
-    return np.asarray(np.exp(log_moments(sample_sizes, 0.0, variance)[2]))
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(log_moments(sample_sizes, 0.0, variance)[2]))
 
 
 def w2_squared_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -130,13 +155,12 @@ def w2_squared_variance(sample_sizes: ArrayLike, *, variance: Variance = "ml") -
 
     Derivation: theory/gaussian-distances.md. Source: derived.
     """
-    logs = {power: log_moments(sample_sizes, power, variance) for power in (0.0, 0.5, 1.0)}
-    std, third = (variance_moment(sample_sizes, power, variance=variance) for power in (0.5, 1.5))
-    mu2, mu4 = np.exp(logs[0.0][1]), np.exp(logs[0.0][2])
-    s2 = np.exp(logs[1.0][0])
-    crossed = np.exp(logs[1.0][1]) - 2.0 * np.exp(logs[0.5][1]) + mu2
-    fourth = variance_moment(sample_sizes, 2.0, variance=variance) - 4.0 * third + 6.0 * s2 - 4.0 * std + 1.0
-    return np.maximum(mu4 + 2.0 * crossed + fourth - (mu2 + s2 - 2.0 * std + 1.0) ** 2, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        logs = {power: log_moments(sample_sizes, power, variance) for power in (0.0, 0.5, 1.0, 1.5, 2.0)}
+        d1, d2, d3, d4 = (np.expm1(logs[power][0]) for power in (0.5, 1.0, 1.5, 2.0))  # E[s^k] - 1
+        crossed = _gap(logs[1.0][1], logs[0.0][1]) - 2.0 * _gap(logs[0.5][1], logs[0.0][1])  # E[mu^2 (s - 1)^2]
+        mean = np.exp(logs[0.0][1]) + d2 - 2.0 * d1
+        return _or_infinite(np.exp(logs[0.0][2]) + 2.0 * crossed + (d4 - 4.0 * d3 + 6.0 * d2 - 4.0 * d1) - mean**2)
 
 
 def kl_model_source_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -157,14 +181,14 @@ def kl_model_source_variance(sample_sizes: ArrayLike, *, variance: Variance = "m
 
     Derivation: theory/gaussian-distances.md. Source: derived.
     """
-    flat, squared = (log_moments(sample_sizes, power, variance) for power in (0.0, 1.0))
-    s2, s4 = np.exp(squared[0]), variance_moment(sample_sizes, 2.0, variance=variance)
-    log_mean, log_var = (log_variance_cumulant(sample_sizes, order, variance=variance) for order in (1, 2))
-    log_s2, _ = _with_log(sample_sizes, 1.0, variance)
-    _, log_mu2 = _with_log(sample_sizes, 0.0, variance)
-    total = np.exp(flat[1]) + s2 - log_mean
-    second = np.exp(flat[2]) + s4 + log_var + log_mean**2 + 2.0 * np.exp(squared[1]) - 2.0 * (log_mu2 + log_s2)
-    return np.maximum(second - total**2, 0.0) / 4.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        flat, squared, fourth = (log_moments(sample_sizes, power, variance) for power in (0.0, 1.0, 2.0))
+        d1, d2, mu2 = np.expm1(squared[0]), np.expm1(fourth[0]), np.exp(flat[1])
+        apart, log_mean = _log_gap(sample_sizes, 1.0, variance)
+        log_var = log_variance_cumulant(sample_sizes, 2, variance=variance)
+        alone = d2 - 2.0 * d1 + log_var + log_mean**2 - 2.0 * apart  # E[(s^2 - 1 - log s^2)^2]
+        crossed = _gap(squared[1], flat[1]) - _log_with_mean(sample_sizes, 0.0, variance)
+        return _or_infinite(np.exp(flat[2]) + alone + 2.0 * crossed - (mu2 + d1 - log_mean) ** 2) / 4.0
 
 
 def kl_source_model_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -174,7 +198,8 @@ def kl_source_model_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") 
     """
     plain, second, _ = log_moments(sample_sizes, -1.0, variance)
     log_mean = log_variance_cumulant(sample_sizes, 1, variance=variance)
-    return np.asarray(0.5 * (log_mean + np.expm1(plain) + np.exp(second)))
+    with np.errstate(over="ignore"):
+        return np.asarray(0.5 * (log_mean + np.expm1(plain) + np.exp(second)))
 
 
 def kl_source_model_variance(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -182,25 +207,36 @@ def kl_source_model_variance(sample_sizes: ArrayLike, *, variance: Variance = "m
 
     Derivation: theory/gaussian-distances.md. Source: derived.
     """
-    plain, second, fourth = (np.exp(logs) for logs in log_moments(sample_sizes, -2.0, variance))
-    log_mean, log_var = (log_variance_cumulant(sample_sizes, order, variance=variance) for order in (1, 2))
-    inverse, inverse_mu2, _ = (np.exp(logs) for logs in log_moments(sample_sizes, -1.0, variance))
-    log_inverse, log_mu2 = _with_log(sample_sizes, -1.0, variance)
-    total = log_mean + inverse + inverse_mu2
-    squares = log_var + log_mean**2 + plain + 2.0 * second + fourth + 2.0 * (log_inverse + log_mu2)
-    return np.maximum(squares - total**2, 0.0) / 4.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        plain, second, fourth = log_moments(sample_sizes, -2.0, variance)
+        inverse, inverse_mu2, _ = log_moments(sample_sizes, -1.0, variance)
+        d1, d2 = np.expm1(inverse), np.expm1(plain)
+        apart, log_mean = _log_gap(sample_sizes, -1.0, variance)
+        log_var = log_variance_cumulant(sample_sizes, 2, variance=variance)
+        alone = d2 - 2.0 * d1 + log_var + log_mean**2 + 2.0 * apart  # E[(1/s^2 - 1 + log s^2)^2]
+        crossed = _gap(second, inverse_mu2) + _log_with_mean(sample_sizes, -1.0, variance)
+        mean = log_mean + d1 + np.exp(inverse_mu2)
+        return _or_infinite(np.exp(fourth) + alone + 2.0 * crossed - mean**2) / 4.0
 
 
-def _with_log(sample_sizes: ArrayLike, power: float, variance: Variance) -> tuple[Float, Float]:
-    """E[s^(2r) log s^2] and E[mu^2 s^(2r) log s^2] for r = `power`: the derivatives of the moments in r."""
+def _log_gap(sample_sizes: ArrayLike, power: float, variance: Variance) -> tuple[Float, Float]:
+    """E[s^(2r) log s^2] - E[log s^2] for r = `power`, 1 or -1, and E[log s^2]."""
     sizes = sizes_of(sample_sizes, 2)
-    half, scale = (sizes - 1.0) / 2.0, np.log(2.0 / divisor(sizes, variance))
-    slope, slope_next = (from_source(0.0, np.cumsum(psi(half + r) + scale)) for r in (power, power + 1.0))
+    steps = power / ((sizes - 1.0) / 2.0 + min(power, 0.0))  # psi(x + 1) - psi(x) = 1/x
+    slope, log_mean = _slope(sizes, power, variance), _slope(sizes, 0.0, variance)
+    moved = np.expm1(log_moments(sizes, power, variance)[0])
+    return from_source(0.0, np.cumsum(steps)) + slope * moved, log_mean
+
+
+def _log_with_mean(sample_sizes: ArrayLike, power: float, variance: Variance) -> Float:
+    """E[mu^2 s^(2r) log s^2] for r = `power`: the derivative of E[mu^2 s^(2r)] in r."""
+    sizes = sizes_of(sample_sizes, 2)
     plain, second, _ = log_moments(sizes, power, variance)
     plain_next = log_moments(sizes, power + 1.0, variance)[0]
+    apart = from_source(0.0, np.cumsum(1.0 / ((sizes - 1.0) / 2.0 + power)))
     with np.errstate(divide="ignore"):
-        steps = plain_next[:-1] - plain[:-1] - np.log(sizes) + np.log(slope_next - slope)[:-1]
-    return slope * np.exp(plain), slope * np.exp(second) + np.exp(plain + _log_sum(steps))
+        steps = plain_next[:-1] - plain[:-1] - np.log(sizes) + np.log(apart)[:-1]
+    return np.asarray(_slope(sizes, power, variance) * np.exp(second) + np.exp(plain + _log_sum(steps)))
 
 
 def generations_until(sample_size: int, variance_ratio: float, *, variance: Variance = "ml") -> float:
@@ -241,7 +277,9 @@ def biased_variance_mean(
 
     Derivation: theory/biased-sampling.md. Source: Alemohammad et al. 2023 (2307.01850) for the scale; derived.
     """
-    return variance_moment(sample_sizes, variance=variance) * _scales(sample_sizes, scale, first_real)
+    logs = log_moments(sample_sizes, 1.0, variance)[0] + _log_scales(sample_sizes, scale, first_real)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(logs))
 
 
 def biased_mean_variance(
@@ -252,10 +290,11 @@ def biased_mean_variance(
     Derivation: theory/biased-sampling.md. Source: derived.
     """
     sizes = sizes_of(sample_sizes, 2)
-    drawn = biased_variance_mean(sizes, scale, variance=variance, first_real=first_real)[:-1] * scale
-    if first_real:
-        drawn[:1] = 1.0
-    return from_source(0.0, np.cumsum(drawn / sizes))
+    with np.errstate(over="ignore"):
+        drawn = biased_variance_mean(sizes, scale, variance=variance, first_real=first_real)[:-1] * scale
+        if first_real:
+            drawn[:1] = 1.0
+        return from_source(0.0, np.cumsum(drawn / sizes))
 
 
 def biased_log_variance_mean(
@@ -265,7 +304,7 @@ def biased_log_variance_mean(
 
     Derivation: theory/biased-sampling.md. Source: derived.
     """
-    logs = np.log(_scales(sample_sizes, scale, first_real))
+    logs = _log_scales(sample_sizes, scale, first_real)
     return np.asarray(log_variance_cumulant(sample_sizes, 1, variance=variance) + logs)
 
 
@@ -276,14 +315,13 @@ def truncation_scale(cut: float) -> float:
 
     Derivation: theory/biased-sampling.md. Source: textbook.
     """
-    from scipy.special import erf
-
     require(cut > 0, "cut must be positive", cut)
-    density = np.exp(-0.5 * cut * cut) / np.sqrt(2.0 * np.pi)
-    return float(1.0 - 2.0 * cut * density / erf(cut / np.sqrt(2.0)))
+    half = 0.5 * cut * cut
+    return float(gammainc(1.5, half) / gammainc(0.5, half))
 
 
-def _scales(sample_sizes: ArrayLike, scale: float, first_real: bool) -> Float:
+def _log_scales(sample_sizes: ArrayLike, scale: float, first_real: bool) -> Float:
+    """Log of the scales of all training sets so far, (generations + 1,)."""
     require(scale > 0, "scale must be positive", scale)
-    generations = np.arange(len(sizes_of(sample_sizes, 2)) + 1)
-    return np.asarray(float(scale) ** (np.maximum(generations - 1, 0) if first_real else generations))
+    generations = np.arange(len(sizes_of(sample_sizes, 2)) + 1.0)
+    return np.asarray(np.log(scale) * (np.maximum(generations - 1.0, 0.0) if first_real else generations))

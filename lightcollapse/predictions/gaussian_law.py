@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import loggamma, polygamma, psi
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, require, sizes_of
-from lightcollapse.predictions.gaussian import std_mean, variance_moment
+from lightcollapse.predictions.gaussian import log_moments, std_mean
 
 NEGLIGIBLE = -42.0  # log of the characteristic function's modulus beyond which nodes are dropped
 FARTHEST = 120.0  # standard deviations from the mean beyond which the tail is below 1e-16
@@ -147,12 +147,12 @@ def chernoff_bound(sample_sizes: ArrayLike, std: float, *, variance: Variance = 
     Derivation: theory/gaussian-law.md. Source: Chernoff 1952; derived.
     """
     require(std > 0, "std must be positive", std)
-    sizes = sizes_of(sample_sizes, 2)
+    different, times = np.unique(sizes_of(sample_sizes, 2), return_counts=True)
 
     def log_bound(log_power: float) -> float:
         power = float(np.exp(log_power))
-        with np.errstate(divide="ignore"):
-            return float(np.log(variance_moment(sizes, power, variance=variance)[-1]) - 2.0 * power * np.log(std))
+        steps = [np.diff(log_moments([size], power, variance)[0])[0] for size in different]
+        return float(times @ np.array(steps)) - 2.0 * power * float(np.log(std))
 
     low, high, golden = -20.0, 8.0, (np.sqrt(5.0) - 1.0) / 2.0
     for _ in range(80):  # the logarithm of a moment is convex in its order, so golden section finds the least

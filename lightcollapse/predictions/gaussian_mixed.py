@@ -15,6 +15,7 @@ from scipy.special import gammaln, psi
 from lightcollapse.predictions._checks import Float, Variance, divisor, require, sizes_of
 
 Law = Literal["lognormal", "gamma"]
+_HUGE = 1e290  # moments beyond which a step may overflow
 
 
 class Moments(NamedTuple):
@@ -106,8 +107,17 @@ def fresh_moments(
     for t, (n, m) in enumerate(zip(sizes, real, strict=True)):
         if (n, m) not in maps:
             maps[n, m] = fresh_step(int(m), int(n - m), variance=variance, scale=scale, weight=weight)
-        states.append(maps[n, m] @ states[-1] if t else _moved(maps[n, m] @ source, offset))
+        states.append(_applied(maps[n, m], states[-1]) if t else _moved(maps[n, m] @ source, offset))
     return Moments(*np.array(states).T[1:])
+
+
+def _applied(step: Float, state: Float) -> Float:
+    """The next moments; a moment too large for a number is infinite, and so are those that it feeds."""
+    if state.max() < _HUGE:
+        return np.asarray(step @ state)
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = np.where(step == 0.0, 0.0, step * state)
+        return np.asarray(np.nan_to_num(parts.sum(axis=1), nan=np.inf, posinf=np.inf))
 
 
 def _moved(state: Float, offset: float) -> Float:

@@ -8,27 +8,36 @@ source.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import gammaln, polygamma, psi
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import polygamma
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
+from lightcollapse.predictions._special import log1p_less, log_rising, psi_less_log
 
 STEP = 0.15  # of the trapezoid rule in log s: the integrands are analytic for |Im log s| < pi/2
+_NARROW = 1e-5  # relative variance of a factor below which six moments give its expectations to 1e-13
+_ROWS = 2048  # generations integrated at once
 
 
 @dataclass(frozen=True)
 class _Factors:
-    """F = a + b chi2(degrees) + c z^2 of training sets 2..T, and the variance `push` of the mean's move over s^2."""
+    """F = a + b chi2(degrees) + c z^2 of training sets 2..T, z^2 of `z_degrees` degrees of freedom; `excess` is
+    E F - 1 for one degree, and `push` the variance of the mean's move over s^2.
+    """
 
     a: Float
     b: Float
     c: Float
     degrees: Float
+    excess: Float
     push: Float
+    z_degrees: int = 1
 
     @classmethod
     def of(cls, sizes: Float, variance: Variance) -> _Factors:
@@ -36,58 +45,115 @@ class _Factors:
         before, after, n = total[:-1], total[1:], sizes[1:]
         below = divisor(after, variance)
         kept = before if variance == "ml" else before - 1.0
-        return cls(kept / below, 1.0 / below, before / (after * below), n - 1.0, n / after**2)
+        excess = -n / (after * below)
+        return cls(kept / below, 1.0 / below, before / (after * below), n - 1.0, excess, n / after**2)
+
+    def where(self, chosen: NDArray[np.intp]) -> _Factors:
+        parts = (self.a, self.b, self.c, self.degrees, self.excess, self.push)
+        a, b, c, degrees, excess, push = (part[chosen] for part in parts)
+        return _Factors(a, b, c, degrees, excess, push, self.z_degrees)
+
+    def with_z(self, power: int) -> _Factors:
+        """The law of F weighted by z^(2 power): z^2 has 2 degrees of freedom more for each power."""
+        more = 2 * power
+        return _Factors(self.a, self.b, self.c, self.degrees, self.excess + more * self.c, self.push, 1 + more)
 
     def cumulant(self, order: int) -> Float:
+        if order == 1:
+            return 1.0 + self.excess
         size = 2.0 ** (order - 1) * factorial(order - 1)
-        return size * (self.b**order * self.degrees + self.c**order) + (self.a if order == 1 else 0.0)
+        return size * (self.b**order * self.degrees + self.c**order * self.z_degrees)
 
-    def raw_moments(self) -> tuple[Float, Float, Float, Float]:
-        """E F, E F^2, E F^3, E F^4."""
-        k1, k2, k3, k4 = (self.cumulant(order) for order in (1, 2, 3, 4))
-        third = k3 + 3.0 * k2 * k1 + k1**3
-        return k1, k2 + k1**2, third, k4 + 4.0 * k3 * k1 + 3.0 * k2**2 + 6.0 * k2 * k1**2 + k1**4
+    def central(self) -> tuple[Float, ...]:
+        """E (F / E F - 1)^k for k = 2 .. 6."""
+        k2, k3, k4, k5, k6 = (self.cumulant(order) / self.cumulant(1) ** order for order in range(2, 7))
+        return (k2, k3, k4 + 3.0 * k2**2, k5 + 10.0 * k3 * k2,
+                k6 + 15.0 * k4 * k2 + 10.0 * k3**2 + 15.0 * k2**3)  # fmt: skip
 
-    def _log_laplace(self, s: Float, z_power: int) -> Float:
-        """log of E[z^(2k) exp(-sF)] / E[z^(2k)] : (generations - 1, nodes)."""
-        b, c, half = self.b[:, None], self.c[:, None], self.degrees[:, None] / 2.0
-        return np.asarray(-self.a[:, None] * s - half * np.log1p(2.0 * b * s) - (0.5 + z_power) * np.log1p(2.0 * c * s))
+    def log_moment(self, order: int) -> Float:
+        """log E F^order for order 1 .. 4."""
+        gains = sum((_binomial(order, k) * m for k, m in enumerate(self.central(), start=2)), np.zeros_like(self.a))
+        return np.asarray(order * np.log1p(self.excess) + np.log1p(gains))
+
+    def _gain(self, series: Callable[[int], float], integral: Callable[[_Factors], Float]) -> Float:
+        """What the spread of F adds to a function of its mean, both relative to it: by six moments where F is narrow,
+        else by an integral.
+        """
+        moments = self.central()
+        gain = sum((series(k) * m for k, m in enumerate(moments, start=2)), np.zeros_like(self.a))
+        wide = np.flatnonzero(moments[0] >= _NARROW)
+        for start in range(0, len(wide), _ROWS):
+            rows = wide[start : start + _ROWS]
+            gain[rows] = integral(self.where(rows))
+        return np.asarray(gain)
 
     def _nodes(self) -> Float:
         top = np.log(60.0 / self.a.min()) if self.a.size else 0.0
         return np.arange(-40.0, top + STEP, STEP)
 
+    def _less_mean(self, s: Float) -> Float:
+        """log E exp(-sF) + s E F: (generations - 1, nodes)."""
+        b, c = self.b[:, None], self.c[:, None]
+        spread = self.degrees[:, None] * log1p_less(2.0 * b * s) + self.z_degrees * log1p_less(2.0 * c * s)
+        return np.asarray(-0.5 * spread)
+
     def _against_mean(self, power: float) -> Float:
         """Integral over s > 0 of (exp(-s E F) - E exp(-sF)) s^(-1 - power)."""
         x = self._nodes()
         s = np.exp(x)
-        flat = -self.cumulant(1)[:, None] * s
-        gap = -np.exp(flat) * np.expm1(np.minimum(self._log_laplace(s, 0) - flat, 700.0))
+        flat, apart = -self.cumulant(1)[:, None] * s, self._less_mean(s)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gap = -np.exp(flat) * np.expm1(apart)
         far = flat < -600.0  # there the first exponential is nothing and expm1 would overflow
-        gap = np.where(far, -np.exp(self._log_laplace(s, 0)), gap)
+        gap = np.where(far, -np.exp(np.minimum(flat + apart, 0.0)), gap)
         return np.asarray((gap * np.exp(-power * x)).sum(axis=1) * STEP)
 
     def log_mean(self) -> Float:
         """E log F."""
-        return np.asarray(np.log(self.cumulant(1)) + self._against_mean(0.0))
+        return np.log1p(self.excess) + self._gain(
+            lambda k: (-1.0) ** (k + 1) / k, lambda factors: factors._against_mean(0.0)
+        )
 
-    def root_mean(self) -> Float:
-        """E sqrt F."""
-        return np.asarray(np.sqrt(self.cumulant(1)) + self._against_mean(0.5) / (2.0 * np.sqrt(np.pi)))
+    def log_root_mean(self) -> Float:
+        """log E sqrt F."""
+
+        def integral(factors: _Factors) -> Float:
+            return factors._against_mean(0.5) / (2.0 * np.sqrt(np.pi * factors.cumulant(1)))
+
+        return 0.5 * np.log1p(self.excess) + np.log1p(self._gain(lambda k: _binomial(0.5, k), integral))
+
+    def log_inverse_moment(self, order: int) -> Float:
+        """log E F^(-order)."""
+
+        def integral(factors: _Factors) -> Float:
+            x = factors._nodes()
+            logs = factors._less_mean(np.exp(x)) - factors.cumulant(1)[:, None] * np.exp(x) + order * x
+            whole = np.exp(logs).sum(axis=1) * STEP / factorial(order - 1)
+            return np.asarray(whole * factors.cumulant(1) ** order - 1.0)
+
+        return -order * np.log1p(self.excess) + np.log1p(self._gain(lambda k: _binomial(-order, k), integral))
 
     def inverse_moment(self, order: int, z_power: int = 0) -> Float:
         """E[z^(2k) F^(-order)]."""
-        x = self._nodes()
-        scale = (1.0, 1.0, 3.0)[z_power] / factorial(order - 1)
-        return np.asarray(np.exp(self._log_laplace(np.exp(x), z_power) + order * x).sum(axis=1) * STEP * scale)
+        return (1.0, 1.0, 3.0)[z_power] * np.exp(self.with_z(z_power).log_inverse_moment(order))
 
 
-def _first_moment(size: float, power: float, variance: Variance) -> float:
-    """E[s_1^(2r)] of the first fit, to real points only."""
+def _binomial(power: float, k: int) -> float:
+    """The coefficient of x^k in (1 + x)^power."""
+    return math.prod((power - i) / (i + 1) for i in range(k))
+
+
+def _log_first_moment(size: float, power: float, variance: Variance) -> float:
+    """log E[s_1^(2r)] of the first fit, to real points only."""
     half = (size - 1.0) / 2.0
     require(half + power > 0, f"the first sample must exceed {1 - 2 * power:g} points for this moment to exist", size)
     below = float(divisor(np.array([size]), variance)[0])
-    return float(np.exp(power * np.log(2.0 / below) + gammaln(half + power) - gammaln(half)))
+    return power * float(np.log1p((size - 1.0 - below) / below)) + float(log_rising(half, power))
+
+
+def _product(first: float, factors: Float) -> Float:
+    """Running sum of logs, that of the source in front: (generations + 1,)."""
+    return from_source(0.0, np.cumsum(np.concatenate([[first], factors])))
 
 
 def _recursion(start: float, factor: Float, source: Float | float = 0.0) -> Float:
@@ -114,9 +180,13 @@ def accumulate_variance_moment(sample_sizes: ArrayLike, order: int = 1, *, varia
     Derivation: theory/accumulate.md. Source: Kazdan et al. 2024 (2410.16713) for r = 1, ml; derived.
     """
     require(order in (1, 2, 3, 4), "order must be 1, 2, 3 or 4", order)
+    return np.exp(_log_variance_moment(sample_sizes, order, variance))
+
+
+def _log_variance_moment(sample_sizes: ArrayLike, order: int, variance: Variance) -> Float:
+    """log E[s_t^(2r)], float64 (generations + 1,)."""
     sizes, factors = _start(sample_sizes, variance)
-    first = _first_moment(float(sizes[0]), order, variance)
-    return from_source(1.0, _recursion(first, factors.raw_moments()[order - 1]))
+    return _product(_log_first_moment(float(sizes[0]), order, variance), factors.log_moment(order))
 
 
 def accumulate_mean_variance(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -139,7 +209,7 @@ def accumulate_mean_fourth_moment(sample_sizes: ArrayLike, *, variance: Variance
     mean_f = factors.cumulant(1)
     n = float(sizes[0])
     with_z = mean_f + 2.0 * factors.c  # E[z^2 F]
-    crossed = _recursion(_first_moment(n, 1.0, variance) / n, mean_f, factors.push * s4[:-1] * with_z)
+    crossed = _recursion(math.exp(_log_first_moment(n, 1.0, variance)) / n, mean_f, factors.push * s4[:-1] * with_z)
     gain = 6.0 * factors.push * crossed[:-1] + 3.0 * factors.push**2 * s4[:-1]
     return from_source(0.0, _recursion(3.0 / n**2, np.ones(len(sizes) - 1), gain))
 
@@ -149,8 +219,13 @@ def accumulate_std_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -
 
     Derivation: theory/accumulate.md. Source: derived.
     """
+    return np.exp(_log_std_mean(sample_sizes, variance))
+
+
+def _log_std_mean(sample_sizes: ArrayLike, variance: Variance) -> Float:
+    """log E[s_t], float64 (generations + 1,)."""
     sizes, factors = _start(sample_sizes, variance)
-    return from_source(1.0, _recursion(_first_moment(float(sizes[0]), 0.5, variance), factors.root_mean()))
+    return _product(_log_first_moment(float(sizes[0]), 0.5, variance), factors.log_root_mean())
 
 
 def accumulate_log_variance_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -159,8 +234,9 @@ def accumulate_log_variance_mean(sample_sizes: ArrayLike, *, variance: Variance 
     Derivation: theory/accumulate.md. Source: derived.
     """
     sizes, factors = _start(sample_sizes, variance)
-    first = psi((sizes[0] - 1.0) / 2.0) + np.log(2.0 / divisor(sizes[:1], variance)[0])
-    return from_source(0.0, np.cumsum(np.concatenate([[first], factors.log_mean()])))
+    below = float(divisor(sizes[:1], variance)[0])
+    first = float(psi_less_log((sizes[0] - 1.0) / 2.0)) + float(np.log1p((sizes[0] - 1.0 - below) / below))
+    return _product(first, factors.log_mean())
 
 
 def accumulate_log_variance_bound(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -182,11 +258,11 @@ def accumulate_w2_squared_mean(sample_sizes: ArrayLike, *, variance: Variance = 
 
     Derivation: theory/accumulate.md. Source: derived.
     """
-    std = accumulate_std_mean(sample_sizes, variance=variance)
+    fall = -2.0 * np.expm1(_log_std_mean(sample_sizes, variance))
     if variance == "ml":
-        return 2.0 * (1.0 - std)
-    spread = accumulate_variance_moment(sample_sizes, 1, variance=variance)
-    return accumulate_mean_variance(sample_sizes, variance=variance) + spread - 2.0 * std + 1.0
+        return fall
+    spread = np.expm1(_log_variance_moment(sample_sizes, 1, variance))
+    return np.asarray(accumulate_mean_variance(sample_sizes, variance=variance) + spread + fall)
 
 
 def accumulate_w2_squared_bound(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -196,8 +272,8 @@ def accumulate_w2_squared_bound(sample_sizes: ArrayLike, *, variance: Variance =
 
     Derivation: theory/accumulate.md. Source: derived.
     """
-    m1, m2, m3, m4 = (accumulate_variance_moment(sample_sizes, order, variance=variance) for order in (1, 2, 3, 4))
-    spread = np.minimum(np.maximum(m4 - 4.0 * m3 + 6.0 * m2 - 4.0 * m1 + 1.0, 0.0), m2 - 2.0 * m1 + 1.0)
+    d1, d2, d3, d4 = (np.expm1(_log_variance_moment(sample_sizes, order, variance)) for order in (1, 2, 3, 4))
+    spread = np.minimum(np.maximum(d4 - 4.0 * d3 + 6.0 * d2 - 4.0 * d1, 0.0), d2 - 2.0 * d1)
     return 2.0 * accumulate_mean_fourth_moment(sample_sizes, variance=variance) + 2.0 * spread
 
 
@@ -211,8 +287,8 @@ def accumulate_kl_model_source_mean(sample_sizes: ArrayLike, *, variance: Varian
     fall = -0.5 * accumulate_log_variance_mean(sample_sizes, variance=variance)
     if variance == "ml":
         return fall
-    spread = accumulate_variance_moment(sample_sizes, 1, variance=variance)
-    return fall + 0.5 * (accumulate_mean_variance(sample_sizes, variance=variance) + spread - 1.0)
+    spread = np.expm1(_log_variance_moment(sample_sizes, 1, variance))
+    return np.asarray(fall + 0.5 * (accumulate_mean_variance(sample_sizes, variance=variance) + spread))
 
 
 def accumulate_inverse_moments(
@@ -226,17 +302,20 @@ def accumulate_inverse_moments(
     """
     sizes, factors = _start(sample_sizes, variance)
     n, push = float(sizes[0]), factors.push
-    first, first_square = (_first_moment(n, -order, variance) for order in (1.0, 2.0))
+    i1, i2 = (np.exp(_log_inverse(sizes, order, variance)) for order in (1, 2))
     inverse, inverse_square = factors.inverse_moment(1), factors.inverse_moment(2)
-    i1 = _recursion(first, inverse)
-    i1_mu2 = _recursion(first / n, inverse, push * factors.inverse_moment(1, 1))
-    i2 = _recursion(first_square, inverse_square)
+    i1_mu2 = _recursion(i1[1] / n, inverse, push * factors.inverse_moment(1, 1))
     second = factors.inverse_moment(2, 1)
-    i2_mu2 = _recursion(first_square / n, inverse_square, push * second * i1[:-1])
+    i2_mu2 = _recursion(i2[1] / n, inverse_square, push * second * i1[1:-1])
     gain = 6.0 * push * second * i1_mu2[:-1] + push**2 * factors.inverse_moment(2, 2)
-    i2_mu4 = _recursion(3.0 * first_square / n**2, inverse_square, gain)
-    return (from_source(1.0, i1), from_source(0.0, i1_mu2), from_source(1.0, i2), from_source(0.0, i2_mu2),
-            from_source(0.0, i2_mu4))  # fmt: skip
+    i2_mu4 = _recursion(3.0 * i2[1] / n**2, inverse_square, gain)
+    return i1, from_source(0.0, i1_mu2), i2, from_source(0.0, i2_mu2), from_source(0.0, i2_mu4)
+
+
+def _log_inverse(sample_sizes: ArrayLike, order: int, variance: Variance) -> Float:
+    """log E[s_t^(-2r)], float64 (generations + 1,)."""
+    sizes, factors = _start(sample_sizes, variance)
+    return _product(_log_first_moment(float(sizes[0]), -float(order), variance), factors.log_inverse_moment(order))
 
 
 def accumulate_kl_source_model_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -246,8 +325,9 @@ def accumulate_kl_source_model_mean(sample_sizes: ArrayLike, *, variance: Varian
 
     Derivation: theory/accumulate.md. Source: derived.
     """
-    inverse, crossed, *_ = accumulate_inverse_moments(sample_sizes, variance=variance)
-    return 0.5 * (accumulate_log_variance_mean(sample_sizes, variance=variance) + inverse + crossed - 1.0)
+    _, crossed, *_ = accumulate_inverse_moments(sample_sizes, variance=variance)
+    inverse = np.expm1(_log_inverse(sample_sizes, 1, variance))
+    return np.asarray(0.5 * (accumulate_log_variance_mean(sample_sizes, variance=variance) + inverse + crossed))
 
 
 def accumulate_subsample_variance_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:
@@ -319,9 +399,10 @@ def accumulate_kl_bound(sample_sizes: ArrayLike, *, variance: Variance = "ml", r
 
     Derivation: theory/accumulate.md. Source: derived.
     """
-    inverse, _, square, _, crossed = accumulate_inverse_moments(sample_sizes, variance=variance)
-    m1, m2 = (accumulate_variance_moment(sample_sizes, order, variance=variance) for order in (1, 2))
-    spread = np.maximum(m2 - 4.0 * m1 + 6.0 - 4.0 * inverse + square, 0.0)
+    *_, crossed = accumulate_inverse_moments(sample_sizes, variance=variance)
+    d1, d2 = (np.expm1(_log_variance_moment(sample_sizes, order, variance)) for order in (1, 2))
+    i1, i2 = (np.expm1(_log_inverse(sample_sizes, order, variance)) for order in (1, 2))
+    spread = np.maximum(d2 - 4.0 * d1 - 4.0 * i1 + i2, 0.0)
     return 0.5 * (spread + (crossed if reverse else accumulate_mean_fourth_moment(sample_sizes, variance=variance)))
 
 

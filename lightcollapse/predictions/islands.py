@@ -105,7 +105,8 @@ def island_square_bound(sample_sizes: ArrayLike) -> Float:
 
     Derivation: theory/islands.md. Source: derived.
     """
-    return np.concatenate([[1.0], np.cumprod(1.0 + 2.0 / sizes_of(sample_sizes))])
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(np.concatenate([[0.0], np.cumsum(np.log1p(2.0 / sizes_of(sample_sizes)))])))
 
 
 class Limit(NamedTuple):

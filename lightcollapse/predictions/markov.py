@@ -70,15 +70,17 @@ def context_diversity_drifting(shares: ArrayLike, diversities: ArrayLike, sample
     """
     w, het = _contexts(shares, diversities)
     sizes = sizes_of(sample_sizes).astype(np.int64)
-    kept = np.ones((len(w), 1))  # mean of what is kept, by the context's last count
-    chances = w[:, None]
     out = [float(w @ het)]
-    for n in sizes:
-        rows = binomial_rows(n, chances.ravel()).reshape(*chances.shape, n + 1)
-        counts = np.arange(n + 1.0)
-        kept = np.einsum("cj,cjk->ck", kept, np.broadcast_to(rows, (len(w), *rows.shape[1:])))
+    kept, steps, before = np.empty((0, 0)), np.empty((0, 0)), 0  # mean of what is kept, by the context's last count
+    for n in sizes.tolist():
+        if before == 0:
+            kept = binomial_rows(n, w)
+        else:
+            if steps.shape != (before + 1, n + 1):
+                steps = binomial_rows(n, np.arange(before + 1.0) / before)
+            kept = kept @ steps
+        counts, before = np.arange(n + 1.0), n
         kept = kept * np.where(counts > 0.0, 1.0 - 1.0 / np.maximum(counts, 1.0), 1.0)
-        chances = (counts / n)[None, :]
         out.append(float(kept.sum(axis=1) @ (w * het)))
     return np.array(out)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lightcollapse.predictions import pairs
 from lightcollapse.predictions._checks import Float, from_source, law_of, require, sizes_of
-from lightcollapse.predictions.wright_fisher import chain_sizes, forward_laws
+from lightcollapse.predictions.wright_fisher import chain_sizes, forward_laws, transition
 
 
 def _same_length(p: Float, values: ArrayLike, name: str) -> Float:
@@ -64,6 +66,7 @@ def separated_component(share: float, sample_sizes: ArrayLike) -> Float:
 def _weighted(share: float, sizes: np.ndarray) -> list[tuple[int, Float]]:
     """(n_t, E[variance; count] for each count) at each generation: the chain, thinned by 1 - 1/c at every step."""
     result: list[tuple[int, Float]] = []
+    steps: dict[tuple[int, int], Any] = {}
     for place, n in enumerate(sizes.tolist()):
         counts = np.arange(n + 1.0)
         kept = np.where(counts > 0, 1.0 - 1.0 / np.maximum(counts, 1.0), 0.0)
@@ -72,14 +75,10 @@ def _weighted(share: float, sizes: np.ndarray) -> list[tuple[int, Float]]:
             result.append((n, law[0] * kept))
         else:
             before, weighted = result[-1]
-            result.append((n, _step(before, n, weighted) * kept))
+            if (before, n) not in steps:
+                steps = {(before, n): transition(before, n).T}  # the last one alone: they are large
+            result.append((n, np.asarray(steps[before, n] @ weighted) * kept))
     return result
-
-
-def _step(before: int, after: int, weighted: Float) -> Float:
-    from lightcollapse.predictions.wright_fisher import transition
-
-    return np.asarray(transition(before, after).T @ weighted)
 
 
 def within_variance_mean(shares: ArrayLike, variances: ArrayLike, sample_sizes: ArrayLike) -> Float:

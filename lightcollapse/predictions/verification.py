@@ -90,8 +90,10 @@ def self_training_accuracy(
     """
     _check_loop(right_pass, wrong_pass, error, fraction, real_accuracy)
     values = [float(accuracy)]
+    precision(accuracy, right_pass, wrong_pass)  # raises where nothing can be said
     for _ in range(generations):
-        passed = float(precision(values[-1], right_pass, wrong_pass))
+        right, wrong = right_pass * values[-1], wrong_pass * (1.0 - values[-1])
+        passed = right / (right + wrong) if right + wrong > 0.0 else 0.0
         values.append(fraction * real_accuracy + (1.0 - fraction) * (1.0 - error) * passed)
     return from_source(values[0], values[1:])
 
