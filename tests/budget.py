@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 ALPHA = 1e-6
-MOST_CHECKS = 20_000
+MOST_CHECKS = 12_000
 SHARE = ALPHA / MOST_CHECKS
 
 
