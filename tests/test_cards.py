@@ -98,7 +98,7 @@ BAD_CARDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a weight above 1": (changed(regime={"kind": "weighted", "weight": 1.5}), ["weight must lie in [0, 1]", "1.5"]),
     "no fresh points to weigh": (
         changed(regime={"kind": "weighted", "weight": 0.5, "fresh": 0.0}),
-        ["fresh must lie in (0, 1]", "0.0"],
+        ["fresh must be above 0 and finite", "0.0"],
     ),
     "weight missing": (changed(regime="weighted"), ["regime.weight is missing"]),
     "one lab": (changed(regime={"kind": "islands", "labs": 1, "own": 0.5, "shared": 0.5}), ["labs", "at least 2", "1"]),

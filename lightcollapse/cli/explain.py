@@ -25,7 +25,7 @@ Examples:
   lightcollapse explain heterozygosity
   lightcollapse explain fresh-fraction
   lightcollapse explain gaussian-replace-w2
-  lightcollapse explain G2.moment
+  lightcollapse explain G2.m2
   lightcollapse explain rare_perplexity --json
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Self
 
 import numpy as np
@@ -21,7 +22,7 @@ class Weighted(Regime, frozen=True):
 
     Args:
         weight: weight of the real part in the fit, in [0, 1].
-        fresh: k, new real points a generation for each synthetic one, in (0, 1]: the nearest whole number to
+        fresh: k, new real points a generation for each synthetic one, above 0: the nearest whole number to
             fresh x sample size, and at least one point. The synthetic points are as many as the sample size.
     """
 
@@ -35,7 +36,7 @@ class Weighted(Regime, frozen=True):
 
     def validate(self) -> None:
         require(0.0 <= self.weight <= 1.0, "weight must lie in [0, 1]", self.weight)
-        require(0.0 < self.fresh <= 1.0, "fresh must lie in (0, 1]", self.fresh)
+        require(math.isfinite(self.fresh) and self.fresh > 0.0, "fresh must be above 0 and finite", self.fresh)
 
     def rows(self, sizes: NDArray[np.int64]) -> Schedule:
         rows = blank(sizes)
