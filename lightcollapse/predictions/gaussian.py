@@ -81,9 +81,8 @@ def variance_moment(sample_sizes: ArrayLike, power: float = 1.0, *, variance: Va
     (2307.01850) and Suresh et al. 2024 (2412.17646) for r = 1; all r: derived.
     """
     sizes = sizes_of(sample_sizes, 2)
-    if power == 1.0:  # without Gamma functions, to the last digit
-        return from_source(1.0, np.cumprod((sizes - 1.0) / divisor(sizes, variance)))
-    return from_source(1.0, np.exp(np.cumsum(_log_factor_moment(sizes, power, variance))))
+    logs = _log_shrink(sizes, variance) if power == 1.0 else _log_factor_moment(sizes, power, variance)
+    return np.exp(from_source(0.0, np.cumsum(logs)))
 
 
 def std_mean(sample_sizes: ArrayLike, *, variance: Variance = "ml") -> Float:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import loggamma, polygamma, psi
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, require, sizes_of
+from lightcollapse.predictions._special import psi_less_log
 from lightcollapse.predictions.gaussian import log_moments, std_mean
 
 NEGLIGIBLE = -42.0  # log of the characteristic function's modulus beyond which nodes are dropped
@@ -45,7 +46,9 @@ class LogVarianceLaw:
         self._halves, counts = np.unique((sizes - 1.0) / 2.0, return_counts=True)
         self._counts = counts.astype(np.float64)
         distinct = 2.0 * self._halves + 1.0
-        self.mean = float(np.sum(self._counts * (psi(self._halves) + np.log(2.0 / divisor(distinct, variance)))))
+        below = divisor(distinct, variance)
+        steps = psi_less_log(self._halves) + np.log1p((distinct - 1.0 - below) / below)
+        self.mean = float(np.sum(self._counts * steps))
         self.std = float(np.sqrt(np.sum(self._counts * polygamma(1, self._halves))))
         self._top = self._cutoff()
 
@@ -102,7 +105,7 @@ class LogVarianceLaw:
 def variance_cdf(sample_sizes: ArrayLike, values: ArrayLike, *, variance: Variance = "ml") -> Float:
     """P(s_t^2 <= x) for t = len(sample_sizes) and an array of x >= 0, in units of the source's variance. Exact law.
 
-    Same shape as `values`; accurate to about 1e-13 absolutely. Holds when n >= 2.
+    Same shape as `values`; accurate to about 1e-13 absolutely, 1e-10 for a million generations. Holds when n >= 2.
 
     Derivation: theory/gaussian-law.md. Source: Gil-Pelaez 1951 for the inversion; derived.
     """

@@ -242,8 +242,8 @@ def replace(sample_sizes: ArrayLike) -> Float:
     Derivation: theory/pairs.md. Source: Wright 1931 in genetics; Shumailov et al. 2023 (2305.17493), Alemohammad et
     al. 2023 (2307.01850).
     """
-    sizes = sizes_of(sample_sizes)
-    return from_source(1.0, np.cumprod(1.0 - 1.0 / sizes))
+    with np.errstate(divide="ignore"):  # a sample of one point leaves nothing
+        return np.exp(from_source(0.0, np.cumsum(np.log1p(-1.0 / sizes_of(sample_sizes)))))
 
 
 def replace_limit(start: float, growth: str, rate: float = 1.0) -> float:
