@@ -59,7 +59,8 @@ METRICS: dict[str, Term] = {
     "support": Term(
         "support",
         "#{p > 0}",
-        "Symbols (of chains: moves) that model t can still produce; for text, distinct symbols in what it wrote. Without "
+        "Symbols (of chains: moves) that model t can still produce; for text, distinct symbols in what it wrote. "
+        "Without "
         "smoothing a lost symbol never comes back.",
     ),
     "tail_mass": Term(
@@ -103,7 +104,8 @@ METRICS: dict[str, Term] = {
     "unknown_share": Term(
         "unknown share",
         "",
-        "Share of the held-out symbols that the training part lacks. A closed vocabulary leaves them out of all scores.",
+        "Share of the held-out symbols that the training part lacks. A closed vocabulary leaves them out of all "
+        "scores.",
     ),
     "within": Term("within labs", "H_w", "Diversity of two draws from one lab's model, the mean over labs."),
     "between": Term("between labs", "H_b", "Diversity of a draw from one lab's model and one from another's."),
@@ -245,7 +247,8 @@ METRICS |= {
     "weight_k": Term(
         "weight of component k",
         "pi_k",
-        "Metrics weight_1, weight_2 ...: the weight of each component of mixture t; 0 once it is lost. With a warm start "
+        "Metrics weight_1, weight_2 ...: the weight of each component of mixture t; 0 once it is lost. With a warm "
+        "start "
         "a component keeps its number, and that of the source's component where the source is a mixture of as many.",
     ),
     "log_likelihood": Term(
