@@ -322,6 +322,26 @@ call("zipf.mixed_error", 1.5, 20_000, 1e-6, [1, BILLION])
 call("zipf.mixed_error_power", 1.5, 1e9, 1e-9, [1, BILLION])
 
 
+call("closed_loop.absorbed_bound", [1e-300, 1e-9], 10**6)
+call("closed_loop.lively_generations_bound", 0.5, 0.0, 1.0, BILLION, 1e-12)
+call("closed_loop.shrunk_mean_variance", sizes(BILLION, MANY), 1e-9, 1.0)
+call("closed_loop.shrunk_mean_variance_limit", BILLION, 1e-9, -1.0)
+for fresh in (1e-3, 1e6):
+    call("fresh_law.stationary_cdf", [0.0, 1e-300, 1.0, 1e300], fresh)
+    call("fresh_law.stationary_quantile", [1e-12, 1.0 - 1e-12], fresh)
+    call("fresh_law.stationary_law", fresh, variance="unbiased")
+    for name in ("log_mean", "kl", "w2_squared"):
+        call(f"fresh_law.stationary_{name}", fresh)
+    call("fresh_law.stationary_moment", fresh, -2.0)
+call("heavy_tail.moment_growth", BILLION, 1, 10)
+call("heavy_tail.tail_index", BILLION, 20)
+call("shallow.shallow_divergence", RARE, 1)
+call("shallow.shallow_law", np.diag(RARE), 2)
+call("shallow.symbol_entropies", np.diag(RARE))
+call("wasserstein.w2_squared_bounds", sizes(BILLION, MANY), 10)
+call("wasserstein.w2_squared_mean", sizes(50, MANY), 10)
+
+
 def of_sizes_alone(function: Callable[..., Any]) -> bool:
     first, *others = inspect.signature(function).parameters.values()
     return first.name == "sample_sizes" and all(other.default is not other.empty for other in others)

@@ -26,6 +26,11 @@
     exponential_family  one-parameter families: the mean in every regime; exponential, Poisson and Bernoulli laws
     density         kernel densities: the variance in every regime, the expected density
     regression      linear regression on labels of its own: least squares, least norm, ridge
+    fresh_law       the stationary law of a Gaussian with a few fresh points in each training set
+    heavy_tail      which of its moments are finite, at any sample size
+    wasserstein     the Wasserstein distance in several dimensions: bounds, and a value between them
+    closed_loop     absorbing states of one-parameter families, and what keeps a chain from them
+    shallow         what an n-gram model forgets of endless text
 
 Generation 0 is the source and model t is fitted on training set t, so results run over generations 0..T and entry 0
 is the source's own value. Logarithms are natural.

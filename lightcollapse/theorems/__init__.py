@@ -21,6 +21,7 @@ from lightcollapse.theorems.multivariate import MULTIVARIATE
 from lightcollapse.theorems.regression import REGRESSION
 from lightcollapse.theorems.row import Float, Kind, Theorem
 from lightcollapse.theorems.text import TEXT
+from lightcollapse.theorems.wasserstein import WASSERSTEIN
 
 THEOREMS: tuple[Theorem, ...] = (
     *GAUSSIAN,
@@ -30,6 +31,7 @@ THEOREMS: tuple[Theorem, ...] = (
     *CURATION,
     *MIXTURE,
     *MULTIVARIATE,
+    *WASSERSTEIN,
     *REGRESSION,
     *TEXT,
     *EXPONENTIAL_FAMILY,
