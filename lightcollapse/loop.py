@@ -63,13 +63,7 @@ def run(
         LimitError: the run would take more memory than it may; nothing was allocated yet.
         Interrupted: Ctrl-C; what was done is on the exception.
     """
-    seed = _seed(seed)
-    if isinstance(replicates, int | np.integer):
-        _refuse_too_large(scenario, int(replicates), 0, max_memory)
-    numbers = _replicates(replicates)
-    threads = jobs if jobs is not None else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    threads = threads if threads is not None else os.cpu_count() or 1
-    require(threads >= 1, "jobs must be at least 1", jobs)
+    seed, numbers, threads = arguments(scenario, seed, replicates, jobs, max_memory)
     card = scenario.resolved(seed)
     simulation = card.family.prepare(card.source, card.schedule(), seed, card.curation)
     size = max(1, min(simulation.block_size, -(-len(numbers) // threads)))
@@ -121,6 +115,20 @@ def _memory() -> float:
     if not hasattr(os, "sysconf"):
         return math.inf
     return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def arguments(
+    scenario: Scenario, seed: int | None, replicates: int | Iterable[int], jobs: int | None, max_memory: float | None
+) -> tuple[int, NDArray[np.uint64], int]:
+    """Seed, numbers of the replicates and threads of a run, as `run` takes them; raises what it raises for them."""
+    seed = _seed(seed)
+    if isinstance(replicates, int | np.integer):
+        _refuse_too_large(scenario, int(replicates), 0, max_memory)
+    numbers = _replicates(replicates)
+    threads = jobs if jobs is not None else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    threads = threads if threads is not None else os.cpu_count() or 1
+    require(threads >= 1, "jobs must be at least 1", jobs)
+    return seed, numbers, threads
 
 
 def _join(card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, done: dict[int, Block]) -> Record:

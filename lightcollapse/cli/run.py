@@ -135,9 +135,10 @@ class Job:
         if self.wants_figure:
             threading.Thread(target=_warm_up, daemon=True).start()
         progress.say("loading the compiler")
-        _announce_compilation(self.card.scenario.family.kind, progress)
-        from lightcollapse.loop import Interrupted, run
+        from lightcollapse.loop import Interrupted, arguments, run
 
+        arguments(self.card.scenario, self.seed, self.replicates or 0, self.jobs, self.most)  # before anything is said
+        _announce_compilation(self.card.scenario.family.kind, progress)
         try:
             record = run(
                 self.card.scenario,
