@@ -155,7 +155,8 @@ def _beyond(theorem: Theorem, record: Record, values: np.ndarray) -> np.ndarray:
     noise = STANDARD_ERRORS * simulated.std(axis=0, ddof=1) / math.sqrt(len(simulated))
     scale = np.abs(values - values[0] if theorem.metric.startswith("log") else values)[1:]
     excess = np.maximum(np.abs(simulated.mean(axis=0) - values[1:]) - noise, 0.0)
-    return np.where(excess == 0.0, 0.0, excess / np.where(scale > 0.0, scale, 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(excess == 0.0, 0.0, excess / scale)
 
 
 def _verdict(trials: _Trials, level: float) -> Verdict:

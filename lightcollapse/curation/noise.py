@@ -38,7 +38,7 @@ class Noise(Curation, frozen=True, metaclass=_Keyword):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return (cls(0.1), cls(0.1, "source"), cls(0.1, "jitter"))
+        return cls(0.1), cls(0.1, "source"), cls(0.5, "jitter")
 
     def validate(self) -> None:
         require(math.isfinite(self.rate) and self.rate >= 0.0, "rate must be at least 0 and finite", self.rate)

@@ -75,7 +75,7 @@ class Categorical(Family, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return cls(tail_share=0.35), cls(0.5, tail_share=0.35)
+        return cls(tail_share=0.35), cls(0.1, tail_share=0.35)
 
     def validate(self) -> None:
         require(math.isfinite(self.smoothing) and self.smoothing >= 0, "smoothing must be at least 0", self.smoothing)

@@ -65,7 +65,7 @@ class FreshFraction(Regime, frozen=True):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        return (cls(0.25), cls(Trend(0.5, 0.2, "linear")), cls(0.25, bias=0.8))
+        return cls(0.25), cls(Trend(0.5, 0.2, "linear")), cls(0.25, bias=0.8), cls(1.0)
 
     def validate(self) -> None:
         if isinstance(self.fraction, Trend):
