@@ -6,14 +6,13 @@ fewer chains.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 import lightcollapse as lc
-from lightcollapse.plot import BLACK, BLUE, STYLE, VERMILLION, WIDE, save
+from lightcollapse.gallery import publish
+from lightcollapse.plot import BLACK, BLUE, STYLE, VERMILLION, WIDE
 from lightcollapse.predictions.gaussian_law import variance_quantiles
 
 SEED = 1
@@ -52,4 +51,4 @@ def figure(quick: bool = False) -> Figure:
 RECIPE = {"card": CARD.to_dict(), "seed": SEED, "replicates": REPLICATES}
 
 if __name__ == "__main__":
-    save(figure(), Path(__file__).with_suffix(""), RECIPE)
+    publish(__file__)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
 import lightcollapse as lc
-from lightcollapse.plot import plot, save
+from lightcollapse.gallery import publish
+from lightcollapse.plot import plot
 
 SEED = 1
 CARD = lc.Scenario(
@@ -30,4 +29,4 @@ def figure(quick: bool = False) -> Figure:
 RECIPE = {"card": CARD.to_dict(), "seed": SEED, "replicates": REPLICATES}
 
 if __name__ == "__main__":
-    save(figure(), Path(__file__).with_suffix(""), RECIPE)
+    publish(__file__)

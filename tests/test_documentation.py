@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ def examples() -> Iterator[tuple[str, str]]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder with the files that examples name."""
+    copy(ROOT / "figures/pictures/first_look.png", tmp_path / "saved.png")
     (tmp_path / "mybook.txt").write_text((ROOT / "tests/data/tiny.txt").read_text(encoding="utf-8") * 3)
     with chdir(tmp_path), redirect_stdout(StringIO()):
         main(["presets", "gaussian"])

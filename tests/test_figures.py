@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
-from types import ModuleType
+from shutil import copy
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 import lightcollapse as lc
-from lightcollapse import plot
-from lightcollapse.errors import LightcollapseError
+from lightcollapse import gallery, plot
+from lightcollapse.cli import main
+from lightcollapse.errors import CardError, LightcollapseError
 
 FOLDER = Path(__file__).parents[1] / "figures"
-SCRIPTS = sorted(FOLDER.glob("*.py"))
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+NAMES = gallery.names()
+FORMATS = ("png", "svg", "pdf")
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +30,75 @@ def record() -> lc.Record:
     return lc.run(card, seed=1, replicates=20)
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_builds_its_figure(path: Path) -> None:
-    figure = load(path).figure(quick=True)
-    assert isinstance(figure, Figure)
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every figure, quick, drawn by another process through the command line."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    line = [sys.executable, "-m", "lightcollapse", "figure", "all", "--quick", "-o", str(folder)]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_draws_its_figure_with_the_same_bytes_in_every_process(
+    name: str, elsewhere: Path, tmp_path: Path
+) -> None:
+    figure, recipe = gallery.draw(name, quick=True)
     for axis in figure.axes:
-        assert axis.get_title() or axis.get_ylabel()
+        assert not axis.axison or axis.get_title() or axis.get_ylabel() or axis.get_xlabel()
+    for path in plot.save(figure, tmp_path / name, recipe, FORMATS):
+        assert gallery.recipe_of(path) == json.loads(json.dumps(recipe))
+        assert path.read_bytes() == (elsewhere / path.name).read_bytes(), path.suffix
 
 
-def test_the_picture_of_the_front_page_is_the_script_s() -> None:
-    with Image.open(FOLDER / "readme.png") as image:
-        assert json.loads(image.info["Description"]) == json.loads(json.dumps(load(FOLDER / "first_look.py").RECIPE))
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gallery_shows_the_script_s_picture(name: str) -> None:
+    shown = gallery.recipe_of(FOLDER / "pictures" / f"{name}.png")
+    recipe = json.loads(json.dumps(gallery.load(name).RECIPE))
+    assert {key: shown[key] for key in recipe} == recipe and shown["figure"] == name and not shown["quick"]
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert gallery.title(name) in text and f"pictures/{name}.png" in text
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_saved_figure_is_drawn_again(kind: str, elsewhere: Path, tmp_path: Path) -> None:
+    saved = elsewhere / f"first_look.{kind}"
+    assert main(["figure", "--regen", str(saved), "-o", str(tmp_path)]) == 0
+    assert (tmp_path / saved.name).read_bytes() == saved.read_bytes()
+
+
+def test_the_figure_of_a_run_is_drawn_again(tmp_path: Path) -> None:
+    assert main(["run", "gaussian", "--replicates", "5", "--generations", "3", "--seed", "2", "-o", str(tmp_path)]) == 0
+    assert main(["figure", "--regen", str(tmp_path / "figure.svg"), "-o", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again/figure.svg").read_bytes() == (tmp_path / "figure.svg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["firstlook"], 2, "no figure 'firstlook'; did you mean 'first_look'?"),
+        (["first_look", "--list"], 2, "one of the three"),
+        (["--regen", "missing.png"], 4, "cannot read missing.png: No such file or directory"),
+        (["--regen", "plain.txt"], 4, "plain.txt carries no recipe"),
+        (["--regen", "bare.png"], 4, "bare.png carries no recipe"),
+        (["--regen", "first_look.png"], 2, "first_look.png would be overwritten; choose another folder with -o"),
+        (["--regen", "first_look.png", "-o", "plain.txt"], 1, "cannot write plain.txt"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(
+    arguments: list[str], code: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plain.txt").write_text("no figure")
+    Image.new("RGB", (2, 2)).save(tmp_path / "bare.png")
+    copy(FOLDER / "pictures/first_look.png", tmp_path)
+    with chdir(tmp_path):
+        assert main(["figure", *arguments]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_a_recipe_without_a_card_is_refused() -> None:
+    with pytest.raises(CardError, match="names neither a figure"):
+        gallery.redraw({"seed": 1})
 
 
 def test_every_format_carries_the_recipe(record: lc.Record, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ VERBS = {
     "matrix": "Show which families, regimes and curations fit together.",
     "theory": "List the theorems.",
     "reproduce": "Run published experiments again, with a verdict on each number.",
+    "figure": "Draw a figure of the gallery, or a saved one again.",
     "conform": "Hold every theorem against the simulation, here and now.",
     "explain": "Say what a metric, regime, family or theorem is.",
     "doctor": "Show versions, threads, caches and devices.",
