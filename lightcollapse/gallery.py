@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,9 @@ from lightcollapse.errors import CardError, DataError, nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from lightcollapse.record import Record
+    from lightcollapse.scenario import Scenario
 
 Recipe = dict[str, Any]
 
@@ -60,6 +64,18 @@ def draw(name: str, quick: bool = False) -> tuple[Figure, Recipe]:
     module = load(name)
     recipe = {"figure": name, "quick": quick, "version": version("lightcollapse"), **module.RECIPE}
     return module.figure(quick), recipe
+
+
+def recipe(cards: Mapping[str, Scenario], seed: int, replicates: int) -> Recipe:
+    """What decides a figure of several cards, as plain data."""
+    return {"cards": {name: card.to_dict() for name, card in cards.items()}, "seed": seed, "replicates": replicates}
+
+
+def runs(cards: Mapping[str, Scenario], seed: int, replicates: int) -> dict[str, Record]:
+    """The records of several cards, by name."""
+    from lightcollapse.loop import run
+
+    return {name: run(card, seed=seed, replicates=replicates) for name, card in cards.items()}
 
 
 def publish(script: str | os.PathLike[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 WIDE = 6.8  # inches: two columns of a paper
 BLUE, VERMILLION, BLACK = "#0072B2", "#D55E00", "#000000"  # of Okabe and Ito
+COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK)  # the same, told apart by all eyes
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # the second channel beside colour
 _PANEL, _LEGEND = 1.9, 0.25  # inches: height of a row of panels, and of the legend above them
 _LEFT, _RIGHT, _ABOVE, _BELOW = 0.52, 0.1, 0.22, 0.42  # inches around each panel
 
@@ -114,6 +117,62 @@ def _panel(axis: Axes, record: Record, comparison: Comparison, metric: str) -> N
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axis.margins(x=0.02)
     _scale(axis, mean)
+
+
+@contextmanager
+def sheet(rows: int = 1, columns: int = 1, height: float = 2.6) -> Iterator[tuple[Figure, Any]]:
+    """A figure two columns wide in the house's style, and its axes as an object array (rows, columns).
+
+    Args:
+        rows: rows of panels.
+        columns: columns of panels.
+        height: of each row, inches.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDE, height * rows), layout="constrained")
+        yield figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def contrast(
+    axis: Axes, records: Mapping[str, Record], metric: str, *, dots: int = 11, band: bool = False, first: int = 0
+) -> None:
+    """One metric of several records in one panel: dots with 95 % intervals are simulated, lines are the theory.
+
+    Args:
+        axis: where to draw.
+        records: what was simulated, by the name it has in the legend.
+        metric: which metric.
+        dots: at most so many generations of each record are dotted.
+        band: show where nine replicates in ten lie.
+        first: the generation to begin with.
+    """
+    for order, (name, record) in enumerate(records.items()):
+        colour = COLOURS[order % len(COLOURS)]
+        rows = sorted((row for row in compare(record).rows if row.metric == metric), key=lambda row: row.generation)
+        rows = rows[first:]
+        t = np.array([row.generation for row in rows])
+        if band:
+            low, high = np.quantile(record.metrics[metric], [0.05, 0.95], axis=0, method="inverted_cdf")
+            axis.fill_between(t, _finite(low)[first:], _finite(high)[first:], color=colour, alpha=0.15, linewidth=0)
+        predicted = np.array([np.nan if row.predicted is None else row.predicted for row in rows], dtype=float)
+        if not np.isnan(predicted).all():
+            axis.plot(t, _finite(predicted), color=colour)
+        shown = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, dots).round().astype(int))]
+        mean, low, high = (
+            _finite(np.array([getattr(row, key) for row in shown])) for key in ("mean", "ci_low", "ci_high")
+        )
+        axis.errorbar(
+            [row.generation for row in shown],
+            mean,
+            np.maximum(0.0, [mean - low, high - mean]),
+            color=colour,
+            marker=MARKERS[order % len(MARKERS)],
+            markersize=3.5,
+            linestyle="none",
+            elinewidth=0.8,
+            label=name,
+        )
+    axis.set(xlabel="generation", ylabel=label(metric))
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
