@@ -6,13 +6,15 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lightcollapse.errors import CardError, DataError, nearest
+from lightcollapse.presets import choose
+from lightcollapse.presets import preset_names as preset_names
+from lightcollapse.presets import preset_text as preset_text
 
 if TYPE_CHECKING:
     from lightcollapse.scenario import Scenario
@@ -50,7 +52,9 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The argument and options that choose and change a card."""
     for option in reversed(
         (
-            click.argument("card", metavar="[PRESET|CARD.toml|CARD.json]", default=DEFAULT, shell_complete=_complete),
+            click.argument(
+                "card", metavar="[PRESET[:NAME]|CARD.toml|CARD.json]", default=DEFAULT, shell_complete=_complete
+            ),
             click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=_SET_HELP),
             click.option("--regime", metavar="NAME[:VALUE]", help="Regime, such as replace or fresh-fraction:0.05."),
             click.option("--curation", multiple=True, metavar="NAME[:VALUE..]", help=_CURATION_HELP),
@@ -72,19 +76,6 @@ def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
     return [name for name in preset_names() if name.startswith(incomplete)]
 
 
-def preset_names() -> list[str]:
-    """Names of the built-in cards."""
-    names = [entry.name for entry in files("lightcollapse.presets").iterdir()]
-    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
-
-
-def preset_text(name: str) -> str:
-    """A built-in card as TOML. Raises CardError on an unknown name."""
-    if name not in preset_names():
-        raise CardError(f"unknown preset {name!r}; {nearest(name, preset_names())}")
-    return (files("lightcollapse.presets") / f"{name}.toml").read_text(encoding="utf-8")
-
-
 def load(given: str, overrides: Overrides = Overrides()) -> Card:
     """The card that a name or a file says, with the overrides.
 
@@ -92,13 +83,23 @@ def load(given: str, overrides: Overrides = Overrides()) -> Card:
     """
     from lightcollapse.scenario import Scenario
 
-    name, data = _read(given)
+    name, data, title = _one_of(given)
     _override(data, overrides)
     run = _run_table(data.pop("run", {}))
     title = (
-        "" if overrides.regime or overrides.settings or overrides.curation else run.get("title", "")
+        "" if overrides.regime or overrides.settings or overrides.curation else title or run.get("title", "")
     )  # it may not be true any more
     return Card(name, title, run.get("replicates", 100), Scenario.from_dict(data))
+
+
+def _one_of(given: str) -> tuple[str, dict[str, Any], str]:
+    """Name and data of a card, and its title in a set; `scenario:NAME` is the card called NAME of a set."""
+    first, colon, card = given.rpartition(":")
+    if colon and (first in preset_names() or Path(first).suffix in (".toml", ".json")):
+        name, data = _read(first)
+        return f"{name}-{card}", *choose(data, card)
+    name, data = _read(given)
+    return name, *choose(data, "")
 
 
 def _read(given: str) -> tuple[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from lightcollapse.errors import CardError, DataError, nearest, require
+from lightcollapse.presets import merged
 from lightcollapse.reproduce.derived import DERIVED
 from lightcollapse.reproduce.statistics import STATISTICS
 from lightcollapse.scenario import Scenario
@@ -196,7 +197,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def data(self, name: str) -> dict[str, Any]:
         """A card as data."""
-        return _merged(self.card, self.variants()[name].change)
+        return merged(self.card, self.variants()[name].change)
 
     def size(self, name: str, quick: bool) -> int:
         """Replicates of a card."""
@@ -290,13 +291,3 @@ def _floats(data: Any) -> Any:
     if isinstance(data, list):
         return [_floats(value) for value in data]
     return float(data) if isinstance(data, Decimal) else data
-
-
-def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merged key by key; a part of another kind takes the place of the whole part."""
-    out = dict(base)
-    for key, value in change.items():
-        held = out.get(key)
-        keeps = isinstance(held, Mapping) and isinstance(value, Mapping) and "kind" not in value
-        out[key] = _merged(held, value) if keeps else value  # type: ignore[arg-type]
-    return out

@@ -296,7 +296,7 @@ def _theories(item: Item, card: Scenario, seed: int, numbers: list[Number]) -> l
     for number, ask in zip(numbers, asks, strict=True):
         value, kind = None, None
         if number.theory is not None:
-            value, kind = _called(number.theory), "approximation" if number.theory.about else "exact mean"
+            value, kind = called(number.theory), "approximation" if number.theory.about else "exact mean"
         elif ask and number.metric in known:
             kind = known[number.metric].kind
             value = _of_prediction(card, seed, number, known[number.metric])
@@ -317,7 +317,8 @@ def _of_prediction(card: Scenario, seed: int, number: Number, prediction: Predic
     return statistic.of_law(lambda values: law(card, number.generation, values), number.at)
 
 
-def _called(theory: Theory) -> float:
+def called(theory: Theory) -> float:
+    """What a closed form gives."""
     module, _, name = theory.of.partition(".")
     value = getattr(importlib.import_module(f"lightcollapse.predictions.{module}"), name)(
         *(_unboxed(argument) for argument in theory.arguments), **theory.options
