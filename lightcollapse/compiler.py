@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import binding
+from numba.core.registry import cpu_target
 
 from lightcollapse.home import cache_home
 
@@ -30,6 +32,7 @@ def cache_directory() -> Path | None:
     """Directory of the compiled kernels of these very sources, or None where it cannot be written."""
     package = Path(__file__).parent
     digest = hashlib.sha256(numba.__version__.encode())
+    digest.update(_features().encode())
     for path in [Path(__file__), *sorted((package / "kernels").glob("*.py"))]:
         digest.update(path.read_bytes())
     directory = cache_home() / f"kernels-{digest.hexdigest()[:16]}"
@@ -41,7 +44,34 @@ def cache_directory() -> Path | None:
         return None  # a container or a read-only home: kernels are compiled anew in each process
 
 
+@functools.cache
+def _features() -> str:
+    """What numba is told of the processor: nothing ("") but where it would use half of a vector register.
+
+    LLVM holds 512 bits to be slow on Intel's processors and uses 256; these kernels are 1.3 times as fast with all of
+    them, with the same bits. What a user tells numba (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES) stands.
+    """
+    config: Any = numba.config
+    if config.CPU_NAME is not None or config.CPU_FEATURES is not None or not config.ENABLE_AVX:
+        return ""
+    found = binding.get_host_cpu_features()
+    return f"{found.flatten()},-prefer-256-bit" if found.get("avx512f") and found.get("avx512dq") else ""
+
+
+@functools.cache
+def _tell_numba() -> None:
+    """Make numba's code generator with these features; where a program has made it before, it stays as it is."""
+    config: Any = numba.config
+    before = config.CPU_FEATURES
+    config.CPU_FEATURES = _features() or before
+    try:
+        cpu_target.target_context.codegen()
+    finally:
+        config.CPU_FEATURES = before
+
+
 def _compile(function: Kernel, **flags: Any) -> Kernel:
+    _tell_numba()
     directory = cache_directory()
     config: Any = numba.config
     before = config.CACHE_DIR
