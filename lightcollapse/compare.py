@@ -149,7 +149,7 @@ def _unless_equal(values: Float, predicted: float) -> float:
 def _row(metric: str, generation: int, values: Float, prediction: Prediction | None, p_value: float | None) -> Row:
     """One row of the comparison."""
     with np.errstate(over="ignore"):
-        mean, low, high = _interval(values)
+        mean, low, high = interval(values)
     known = {} if prediction is None else {
         "predicted": float(prediction.values[generation]),
         "kind": str(prediction.kind),
@@ -158,7 +158,7 @@ def _row(metric: str, generation: int, values: Float, prediction: Prediction | N
     return Row(metric, generation, mean, low, high, _median(values), p_value=p_value, **known)  # type: ignore[arg-type]
 
 
-def _interval(values: Float) -> tuple[float, float, float]:
+def interval(values: Float) -> tuple[float, float, float]:
     """Mean and 95 % interval by Student's law; where some value is infinite, the interval is of quantiles."""
     n = len(values)
     if not np.all(np.isfinite(values)):

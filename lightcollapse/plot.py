@@ -15,9 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lightcollapse.compare import Comparison, compare
+from lightcollapse.compare import Comparison, compare, interval
 from lightcollapse.glossary import HEADLINES, label
 from lightcollapse.record import Record, replacing
+from lightcollapse.theorems import predict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,25 +145,22 @@ def contrast(
         metric: which metric.
         dots: at most so many generations of each record are dotted.
         band: show where nine replicates in ten lie.
-        first: the generation to begin with.
+        first: the generation to begin with; where it is not 0, the dots are as far apart as on a logarithmic axis.
     """
     for order, (name, record) in enumerate(records.items()):
-        colour = COLOURS[order % len(COLOURS)]
-        rows = sorted((row for row in compare(record).rows if row.metric == metric), key=lambda row: row.generation)
-        rows = rows[first:]
-        t = np.array([row.generation for row in rows])
+        colour, values = COLOURS[order % len(COLOURS)], record.metrics[metric]
+        t = np.arange(first, values.shape[1])
         if band:
-            low, high = np.quantile(record.metrics[metric], [0.05, 0.95], axis=0, method="inverted_cdf")
-            axis.fill_between(t, _finite(low)[first:], _finite(high)[first:], color=colour, alpha=0.15, linewidth=0)
-        predicted = np.array([np.nan if row.predicted is None else row.predicted for row in rows], dtype=float)
-        if not np.isnan(predicted).all():
-            axis.plot(t, _finite(predicted), color=colour)
-        shown = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, dots).round().astype(int))]
-        mean, low, high = (
-            _finite(np.array([getattr(row, key) for row in shown])) for key in ("mean", "ci_low", "ci_high")
-        )
+            lowest, highest = _finite(np.quantile(values[:, t], [0.05, 0.95], axis=0, method="inverted_cdf"))
+            axis.fill_between(t, lowest, highest, color=colour, alpha=0.15, linewidth=0)
+        prediction = predict(record.scenario, record.seed, (metric,)).get(metric)
+        if prediction is not None:
+            axis.plot(t, _finite(prediction.values[t]), color=colour)
+        spread = np.geomspace(first, t[-1], dots) if first else np.linspace(first, t[-1], dots)
+        shown = np.unique(spread.round().astype(int))
+        mean, low, high = _finite(np.array([interval(values[:, one]) for one in shown])).T
         axis.errorbar(
-            [row.generation for row in shown],
+            shown,
             mean,
             np.maximum(0.0, [mean - low, high - mean]),
             color=colour,

@@ -5,7 +5,7 @@ To add a theorem: its function in predictions, its note in theory/, and a row he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lightcollapse.scenario import Scenario
@@ -86,16 +86,17 @@ class Predictions(Mapping[str, Prediction]):
         return len(self._found)
 
 
-def predict(scenario: Scenario, seed: int = 0) -> Predictions:
-    """Predict every metric of a card that a theorem speaks about.
+def predict(scenario: Scenario, seed: int = 0, metrics: Collection[str] | None = None) -> Predictions:
+    """Predict every metric of a card that a theorem speaks about, or those of `metrics` alone.
 
     Where several do, the strongest claim wins, then the first in the table.
 
     `seed` parts human text into what is learned from and what is held out; nothing else depends on it.
     """
     found: dict[str, Prediction] = {}
+    asked = scenario.metrics if metrics is None else metrics
     for theorem in sorted(THEOREMS, key=lambda row: _STRENGTH[row.kind]):
-        if theorem.metric in found or not theorem.applies(scenario):
+        if theorem.metric in found or theorem.metric not in asked or not theorem.applies(scenario):
             continue
         try:
             values = theorem.values(scenario, seed)
