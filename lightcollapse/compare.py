@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from lightcollapse.evidence import bounded_mean_p_value, law_p_value, mean_p_value
 from lightcollapse.record import Record
 from lightcollapse.scenario import Scenario
+from lightcollapse.special import stdtrit
 from lightcollapse.theorems import THEOREMS, Prediction, Theorem, predict
 
 Float = NDArray[np.float64]

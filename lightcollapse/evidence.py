@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+
+from lightcollapse.special import logsumexp
 
 Float = NDArray[np.float64]
 

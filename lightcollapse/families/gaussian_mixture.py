@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from lightcollapse.curation import Curation, refuse_curation
 from lightcollapse.errors import require
@@ -18,6 +17,7 @@ from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.schedule import Schedule
 from lightcollapse.sources import Mixture, Normal
+from lightcollapse.special import ndtri
 
 _SHAPES = ("full", "diagonal", "spherical")  # in the order of the kernels' numbers
 _CHOICES = 2**31  # the block from which on uniforms choose components; normals take the blocks below

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from msgspec.structs import replace
-from scipy.linalg import solve_triangular
 
 from lightcollapse.curation import Curation
 from lightcollapse.errors import require
@@ -236,6 +235,8 @@ def predicted(inputs: Float, weights: Float) -> Float:
 
 def log_input_density(inputs: Float, factor: Float) -> Float:
     """Log density of inputs (lanes, count, d) under N(0, factor factor'), float64 (lanes, count)."""
+    from scipy.linalg import solve_triangular  # slow to import
+
     d = len(factor)
     whitened = inputs @ solve_triangular(factor, np.eye(d), lower=True).T
     log_det = float(np.log(np.diagonal(factor)).sum())

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, logit, ndtr
 
 from lightcollapse.curation import Curation
 from lightcollapse.errors import require
@@ -19,6 +18,7 @@ from lightcollapse.families.linear_regression import log_input_density, predicte
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.schedule import COLUMNS, Schedule
 from lightcollapse.sources import LinearModel
+from lightcollapse.special import expit, log_expit, logit, ndtr
 
 _LABELS = 1 << 29  # first block of the labels' noise: inputs have those before it
 _STEPS = 30  # Newton steps of a fit, at most

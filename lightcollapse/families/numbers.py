@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import digamma, entr, gammaln, kl_div, rel_entr, xlog1py, xlogy
 
 from lightcollapse.curation import Curation
 from lightcollapse.families.base import refuse_unknown_symbols
@@ -16,6 +15,7 @@ from lightcollapse.families.exponential_family import ExponentialFamily, Law
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.sources import Normal, Source
 from lightcollapse.sources import numbers as real
+from lightcollapse.special import digamma, entr, gammaln, kl_div, rel_entr, xlog1py, xlogy
 
 _APART = 2**20  # blocks of draws between the two steps of one sampler
 _OF_NUMBERS = ExponentialFamily.abilities

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, psi
 
 from lightcollapse.predictions._checks import Float
+from lightcollapse.special import gammaln, psi
 
 _LARGE = 10.0  # from here the series below are exact to rounding
 _SMALL = 0.05

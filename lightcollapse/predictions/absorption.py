@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import xlogy
 
 from lightcollapse.predictions import branching, wright_fisher
 from lightcollapse.predictions._checks import Float, from_source, law_of, require, sizes_of
+from lightcollapse.special import xlogy
 
 LARGEST = 2000  # points in a training set beyond which the exact systems of equations are refused
 _LONG = 50_000  # generations that are summed one by one

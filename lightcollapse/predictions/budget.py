@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import zeta
 
 from lightcollapse.predictions._checks import Float, from_source, require
+from lightcollapse.special import zeta
 
 _FACTORS = 10_000  # of a product that are multiplied one by one
 _TERMS = 20  # of a series in x^2 < 0.1

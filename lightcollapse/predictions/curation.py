@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from lightcollapse.predictions._checks import Float, law_of, require
+from lightcollapse.special import ndtri
 
 _STEP = 0.2  # of the trapezoidal rule in log u; its error is about exp(-pi^2 / 0.2)
 _WIDEST = 600.0  # spread of rewards beyond which e^reward leaves the range of float64

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammainc, gammaincinv, logsumexp
 
 from lightcollapse.predictions._checks import Float, law_of, require
+from lightcollapse.special import gammainc, gammaincinv, logsumexp
 
 _SLACK = 1e-12  # sums of masses are compared within rounding
 

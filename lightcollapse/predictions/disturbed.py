@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammainc, gammaincinv
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
 from lightcollapse.predictions._special import each_size
+from lightcollapse.special import gammainc, gammaincinv
 
 _SPREAD = (12.0, 40.0)  # standard deviations, and counts besides, from its mean at which a binomial count is left out
 

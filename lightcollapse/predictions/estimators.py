@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaln, digamma, polygamma, xlogy
 
 from lightcollapse.predictions._checks import Float, law_of, require
 from lightcollapse.predictions.wright_fisher import binomial_rows
+from lightcollapse.special import betaln, digamma, polygamma, xlogy
 
 _CELLS = 2_000_000  # of a table of binomial probabilities held at a time
 _STEP = 0.1  # of trapezoidal rules in a logarithm

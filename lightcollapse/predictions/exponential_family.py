@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import polygamma
 
 from lightcollapse.predictions import gaussian_law, wright_fisher
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 from lightcollapse.predictions._points import follow
 from lightcollapse.predictions._special import each_size, log1p_less, log_rising, psi_less_log
 from lightcollapse.schedule import Schedule
+from lightcollapse.special import polygamma
 
 _STEP = 0.15  # of the trapezoid rule in log s: the integrands are analytic for |Im log s| < pi/2
 _LOWEST = -25.0  # they vanish like s^2 at 0

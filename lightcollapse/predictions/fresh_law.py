@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaincc, gammainccinv, gammaln, psi
 
 from lightcollapse.predictions._checks import Float, Variance, require
+from lightcollapse.special import gammaincc, gammainccinv, gammaln, psi
 
 
 class InverseGamma(NamedTuple):

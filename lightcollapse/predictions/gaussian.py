@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammainc, polygamma
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
 from lightcollapse.predictions._special import log_rising, psi_less_log
+from lightcollapse.special import gammainc, polygamma
 
 OVERSHOOT = 0.5826  # -zeta(1/2) / sqrt(2 pi): mean overshoot of a Gaussian walk in its own standard deviations
 

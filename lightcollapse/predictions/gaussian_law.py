@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import loggamma, polygamma, psi
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, require, sizes_of
 from lightcollapse.predictions._special import psi_less_log
 from lightcollapse.predictions.gaussian import log_moments, std_mean
+from lightcollapse.special import loggamma, polygamma, psi
 
 NEGLIGIBLE = -42.0  # log of the characteristic function's modulus beyond which nodes are dropped
 FARTHEST = 120.0  # standard deviations from the mean beyond which the tail is below 1e-16

@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, psi
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, require, sizes_of
+from lightcollapse.special import gammaln, psi
 
 Law = Literal["lognormal", "gamma"]
 _HUGE = 1e290  # moments beyond which a step may overflow

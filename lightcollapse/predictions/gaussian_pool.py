@@ -15,10 +15,10 @@ from math import factorial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import polygamma
 
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
 from lightcollapse.predictions._special import log1p_less, log_rising, psi_less_log
+from lightcollapse.special import polygamma
 
 STEP = 0.15  # of the trapezoid rule in log s: the integrands are analytic for |Im log s| < pi/2
 _NARROW = 1e-5  # relative variance of a factor below which six moments give its expectations to 1e-13

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import digamma
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 from lightcollapse.predictions.wright_fisher import binomial_rows
+from lightcollapse.special import digamma
 
 LARGEST = 2000  # points in a training set beyond which the exact system of equations is refused
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import polygamma
 
 from lightcollapse.predictions import gaussian
 from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
 from lightcollapse.predictions._special import each_size, log_rising, psi_less_log
+from lightcollapse.special import polygamma
 
 
 class Squares(NamedTuple):

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 from lightcollapse.schedule import ALL, REAL, Schedule
+from lightcollapse.special import gammaln
 
 
 @dataclass
@@ -371,7 +371,7 @@ def accumulate_subsample_limit(sample_size: int) -> float:
 
 def _gamma_ratio(zeros: list[complex], poles: list[float]) -> float:
     """Product over k = 0, 1, .. of (k + z1)(k + z2) / ((k + p1)(k + p2)) with z1 + z2 = p1 + p2."""
-    from scipy.special import loggamma
+    from lightcollapse.special import loggamma
 
     exponent = sum(loggamma(complex(pole)) for pole in poles) - sum(loggamma(zero) for zero in zeros)
     return float(np.exp(exponent).real)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import entr
 
 from lightcollapse.predictions._checks import Float, require
+from lightcollapse.special import entr
 
 
 def _block(block: ArrayLike) -> Float:

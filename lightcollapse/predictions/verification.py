@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaln, ndtr
 
 from lightcollapse.predictions._checks import Float, from_source, require
+from lightcollapse.special import betaln, ndtr
 
 _TERMS = 100_000  # factors of a product that are multiplied one by one
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 from lightcollapse.predictions.wright_fisher import LARGEST_CHAIN, NOTHING, BySymbol, binomial_rows, grouped
+from lightcollapse.special import gammaln
 
 LARGEST_WORK = 2e9  # multiplications beyond which a chain is refused
 
@@ -162,7 +162,7 @@ def dirichlet_entropy(probabilities: ArrayLike, sample_size: int, fresh: int) ->
 
     Derivation: theory/wright-fisher-mixed.md. Source: Wright 1931 for the Dirichlet law; derived.
     """
-    from scipy.special import psi
+    from lightcollapse.special import psi
 
     p = np.asarray(probabilities, dtype=np.float64)
     p = p[p > 0]
@@ -293,7 +293,7 @@ def _pool_laws(values: Float, sizes: list[int]) -> Iterator[tuple[Float, Float]]
 
 def entropy_terms(share: Float, p: Float) -> Float:
     """-x log x for each frequency, whatever the source probability."""
-    from scipy.special import xlogy
+    from lightcollapse.special import xlogy
 
     return np.asarray(-xlogy(share, share) + 0.0 * p)
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betainc, betaln, gamma, zeta
 
 from lightcollapse.predictions import branching
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.special import betainc, betaln, gamma, zeta
 
 _HEAD = 20_000  # symbols summed one by one; the rest by Euler and Maclaurin's formula
 

@@ -120,7 +120,7 @@ class RandomMarkov(Chain, frozen=True):
 
     def matrix(self) -> Float:
         """Gamma variates by inversion, in logarithms: G(a) = G(a + 1) U^(1/a) does not underflow for a small a."""
-        from scipy.special import gammaincinv
+        from lightcollapse.special import gammaincinv
 
         shape = (2, self.symbols, self.symbols)
         first = self.documents * self.document_length  # those before are the corpus's

@@ -7,10 +7,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from lightcollapse.errors import require
 from lightcollapse.sources.base import Source
+from lightcollapse.special import gammaln
 
 Float = NDArray[np.float64]
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr, rel_entr, xlogy
 
 from lightcollapse.families.base import EDGE_FAILURE
 from lightcollapse.families.categorical import tail_symbols
@@ -16,6 +15,7 @@ from lightcollapse.predictions import branching, smoothing, wright_fisher, wrigh
 from lightcollapse.predictions.pairs import Tilt, pair_diversity, tilted_share
 from lightcollapse.regimes import FixedReal, Weighted
 from lightcollapse.scenario import Scenario
+from lightcollapse.special import entr, rel_entr, xlogy
 from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_lab, one_late
 
 Functional = Callable[[Float, Float], Float]  # vectorised over (frequencies, source probabilities)

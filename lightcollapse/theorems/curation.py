@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import entr
 
 from lightcollapse.predictions import curation, decoding, disturbed, gaussian, pairs, verification
 from lightcollapse.scenario import Scenario
+from lightcollapse.special import entr
 from lightcollapse.theorems.row import Float, Kind, Theorem, Values, one_late
 
 _FINITE = "disturbed.md"

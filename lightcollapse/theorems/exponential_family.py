@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial import Polynomial
-from scipy.special import entr, rel_entr
 
 from lightcollapse.predictions import exponential_family as one
 from lightcollapse.predictions import wright_fisher, wright_fisher_mixed
 from lightcollapse.scenario import Scenario
+from lightcollapse.special import entr, rel_entr
 from lightcollapse.theorems.row import Float, Kind, Law, Theorem, Values, one_lab, one_late
 
 # (a, b, c) of the variance function a + b m + c m^2, by family.
