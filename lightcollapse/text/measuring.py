@@ -14,7 +14,8 @@ from scipy.special import stdtrit
 from lightcollapse.corpus import uniforms
 from lightcollapse.errors import CardError, nearest, require
 from lightcollapse.text import estimates
-from lightcollapse.text.counting import BANDS, Counts, count, halves, lane_sums
+from lightcollapse.text.blocks import halves
+from lightcollapse.text.counting import BANDS, Counts, count, lane_sums
 from lightcollapse.text.estimates import Frequencies
 from lightcollapse.text.inputs import Given, Name, resolve
 from lightcollapse.text.judging import judge
@@ -146,20 +147,25 @@ def measured(texts: Texts, choices: dict[str, Any]) -> Measurement:
 
 def _measured(texts: Texts, choices: dict[str, Any]) -> Measurement:
     order, seed, spelled = choices["order"], choices["seed"], choices["rare_order"]
-    include = halves(texts, choices["bootstrap"], seed)
-    counts, rare = count(texts, order, include, min(COMPARED, order), spelled)
+    include = halves(texts.documents, choices["bootstrap"], seed)
     maker = _Maker(texts, include)
     recipe: dict[str, Any] = choices | {"files": _files(texts), "generations": [], "levels": []}
-    for each in counts:
-        recipe["levels"].append(_of_order(maker, each, choices["entropy"], each.order == spelled))
-    judgement = judge(texts, order, include, rare, seed)
-    recipe["symbols_learned"] = judgement.learned
-    none_rare = "no rare n-gram in the held-out half of the baseline"
-    maker.add("perplexity", judgement.perplexity)
-    maker.add("rare_perplexity", judgement.rare, [none_rare if np.isnan(v[0]) else "" for v in judgement.rare])
-    maker.add("reverse_perplexity", judgement.reverse)
+    for n in range(1, order + 1):
+        counts = count(texts, n, include, n <= COMPARED)
+        recipe["levels"].append(_of_order(maker, counts, choices["entropy"], n == spelled))
+    if texts.models:
+        judgement = judge(texts, include, spelled)
+        recipe["symbols_learned"] = judgement.learned
+        none_rare = "no rare n-gram in the held-out half of the baseline"
+        maker.add("perplexity", judgement.perplexity)
+        maker.add("rare_perplexity", judgement.rare, [none_rare if np.isnan(v[0]) else "" for v in judgement.rare])
+        maker.add("reverse_perplexity", judgement.reverse)
+    else:
+        nothing = [np.full(1, math.nan)] * len(texts.generations)
+        for metric in ("perplexity", "rare_perplexity", "reverse_perplexity"):
+            maker.add(metric, nothing, ["counts hold no text to fit a model on"] * len(nothing))
     _of_documents(maker, seed)
-    recipe["generations"] = [_sizes(texts, g) for g in range(len(texts.generations))]
+    recipe["generations"] = [_sizes(generation) for generation in texts.generations]
     return Measurement(tuple(maker.rows), texts.names, recipe, tuple(_warnings(texts, choices["bootstrap"])))
 
 
@@ -170,8 +176,8 @@ class _Maker:
         self.texts = texts
         self.include = include
         self.rows: list[Row] = []
-        documents = np.bincount(texts.generation, minlength=len(texts.generations))
-        self.t = [float(stdtrit(max(1, int(size) - 1), (1.0 + _LEVEL) / 2.0)) for size in documents]
+        blocks = np.count_nonzero(texts.documents, axis=1)
+        self.t = [float(stdtrit(max(1, int(size) - 1), (1.0 + _LEVEL) / 2.0)) for size in blocks]
 
     def add(self, metric: str, lanes: list[Float], notes: list[str] | None = None, absent: frozenset[int] = frozenset()
             ) -> None:  # fmt: skip
@@ -234,7 +240,7 @@ def _of_order(maker: _Maker, counts: Counts, entropy: str, knowledge: bool) -> d
     maker.add(f"entropy_{n}", [each.entropy(entropy) for each in seen], thin)
     maker.add(f"heterozygosity_{n}", [each.heterozygosity() for each in seen])
     maker.add(f"overlap_{n}", [each.overlap(points - 1) for each in seen], unequal, far)
-    repeated = lane_sums(texts, counts.repeated, maker.include)[: len(groups)]
+    repeated = lane_sums(texts.repeated[n - 1], maker.include)[: len(groups)]
     maker.add(f"repeated_{n}", list(repeated / np.maximum(counts.sizes[: len(groups)], 1)))
     _compared(maker, counts, points - 1, max(float(mass[0]) for mass in missing), thin, unequal)
     second = counts.sizes[len(groups)].min()
@@ -323,28 +329,16 @@ def _of_documents(maker: _Maker, seed: int) -> None:
     """Rows of documents: their length, those that repeat, and how far text compresses."""
     texts, include = maker.texts, maker.include
     groups = range(len(texts.generations))
-    documents = lane_sums(texts, np.ones(len(texts.lengths)), include)
+    documents = lane_sums(texts.documents.reshape(-1), include)
     cut = ["fewer than 10 documents: cut into pieces" if texts.generations[g].pieces else "" for g in groups]
-    lengths = lane_sums(texts, texts.lengths, include)
-    maker.add("length", [lengths[g] / documents[g] for g in groups], cut, frozenset(g for g in groups if cut[g]))
-    repeats, copies = np.zeros(len(texts.lengths)), np.zeros(len(texts.lengths))
-    for g in groups:
-        if not cut[g]:
-            repeats[texts.generation == g] = texts.generations[g].repeats
-            copies[texts.generation == g] = _copies(texts, g)
-    for metric, flags in (("duplicates", repeats), ("copied", copies)):
-        sums = lane_sums(texts, flags, include)
-        maker.add(metric, [sums[g] / documents[g] for g in groups], cut, frozenset(g for g in groups if cut[g]))
+    whole = frozenset(g for g in groups if cut[g])
+    for metric, name in (("length", "symbols"), ("duplicates", "repeats"), ("copied", "copies")):
+        sums = lane_sums(np.concatenate([getattr(generation, name) for generation in texts.generations]), include)
+        maker.add(metric, [sums[g] / documents[g] for g in groups], cut, whole)
     lanes = [_ratio(texts.generations[g], include.shape[1] - 1, g, seed) for g in groups]
     short = [len(generation.compressed) < 2 for generation in texts.generations]
     note = "less than 64 KiB of text: too little to compress"
     maker.add("compression", lanes, [note if s else "" for s in short], frozenset(g for g in groups if short[g]))
-
-
-def _copies(texts: Texts, g: int) -> list[bool]:
-    """Which documents of a generation are documents of the baseline, letter by letter; none of the baseline itself."""
-    human = set(texts.generations[0].digests) if g else set()
-    return [digest in human for digest in texts.generations[g].digests]
 
 
 def _ratio(generation: Generation, resamples: int, g: int, seed: int) -> Float:
@@ -372,14 +366,12 @@ def _files(texts: Texts) -> list[dict[str, Any]]:
     ]
 
 
-def _sizes(texts: Texts, g: int) -> dict[str, Any]:
-    here = texts.generation == g
-    generation = texts.generations[g]
+def _sizes(generation: Generation) -> dict[str, Any]:
     return {
         "generation": generation.name,
-        "documents": len(generation.repeats),
+        "documents": generation.read,
         "empty_documents": generation.empty,
-        "symbols": int(texts.lengths[here].sum()),
+        "symbols": int(generation.symbols.sum()),
     }
 
 
@@ -394,9 +386,8 @@ def _warnings(texts: Texts, resamples: int) -> Iterator[str]:
                 yield f"{file.name}: {number} {what}"
     if not resamples:
         yield "no resamples: no intervals and no noise floor"
-    for g, generation in enumerate(texts.generations):
-        lengths = texts.lengths[texts.generation == g]
-        copied = float(np.mean(_copies(texts, g)))
+    for generation in texts.generations:
+        copied = int(generation.copies.sum()) / max(1, generation.read)
         if copied > _COPIED:
             yield (
                 f"generation {generation.name}: {100 * copied:.0f} % of its documents are the baseline's own; "
@@ -404,9 +395,10 @@ def _warnings(texts: Texts, resamples: int) -> Iterator[str]:
             )
         if generation.pieces:
             yield (
-                f"generation {generation.name}: fewer than {FEW_DOCUMENTS} documents, cut into {len(lengths)} pieces; "
+                f"generation {generation.name}: fewer than {FEW_DOCUMENTS} documents, cut into "
+                f"{int(generation.documents.sum())} pieces; "
                 "pieces of one text are alike, so that its intervals are too narrow"
             )
-        elif lengths.max() > _HEAVY * lengths.sum():
-            share = 100 * lengths.max() / lengths.sum()
+        elif generation.longest > _HEAVY * generation.symbols.sum():
+            share = 100 * generation.longest / generation.symbols.sum()
             yield f"generation {generation.name}: one document holds {share:.0f} % of it; its intervals are rough"

@@ -1,4 +1,8 @@
-"""All generations as one array of symbols, with the documents they are made of."""
+"""Generations of text as they are read: cut into symbols, dealt into blocks, sorted by n-grams.
+
+Text is held as symbols up to a bound; beyond, sorted runs go to disk, so that files may be larger than memory. What
+stays in memory is each word once, 17 bytes for each document, and a sample of documents for the n-gram models.
+"""
 
 from __future__ import annotations
 
@@ -11,80 +15,142 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.corpus import permutation
 from lightcollapse.errors import DataError, LimitError
+from lightcollapse.text.blocks import BLOCKS, deal, priorities
+from lightcollapse.text.entries import Runs, Sorted, sort_text
 from lightcollapse.text.inputs import BASELINE_SOURCE, Inputs, Name
 from lightcollapse.text.reading import Budget, Document, File, Format, read
 from lightcollapse.text.tokens import Symbols, Tokens
 
+Int = NDArray[np.int64]
+
 FEW_DOCUMENTS = 10  # fewer are cut into pieces, or nothing could be resampled
 PIECES = 20
-BLOCK = 2**15  # bytes that are compressed together
+SQUEEZED = 2**15  # bytes that are compressed together
 MOST_COMPRESSED = 2**24  # bytes of a generation, from its beginning
-_MOST_SYMBOLS = 2**31 - 2**10
-_APART = 5  # the generator's stream for parting the baseline
+MOST_SAMPLED = 2**22  # symbols of each half of a generation that are kept for the n-gram models
+CHUNK = 2**24  # symbols that are held before they go to disk
+MOST_OWNERS = 2**13  # generations x BLOCKS
+_BATCH = 2**20  # characters that are cut into symbols together
+_DIGEST = 16
+
+
+@dataclass
+class Sample:
+    """Documents with the smallest random numbers, until they hold `most` symbols: a random sample, however many come.
+
+    Attributes:
+        lengths: symbols of each; priorities: uint64; blocks: int64; symbols: each followed by 0.
+    """
+
+    most: int = MOST_SAMPLED
+    symbols: Symbols = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    lengths: Int = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    blocks: Int = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    order: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    _waiting: list[tuple[Symbols, Int, Int, NDArray[np.uint64]]] = field(default_factory=list)
+    _held: int = 0
+
+    def add(self, symbols: Symbols, lengths: Int, blocks: Int, order: NDArray[np.uint64]) -> None:
+        """Take more documents."""
+        self._waiting.append((symbols, lengths, blocks, order))
+        self._held += len(symbols)
+        if self._held > 2 * self.most:
+            self.settle()
+
+    def settle(self) -> None:
+        """Leave only those of the sample, in their random order."""
+        parts = [(self.symbols, self.lengths, self.blocks, self.order), *self._waiting]
+        symbols, lengths, blocks, order = (np.concatenate([part[k] for part in parts]) for k in range(4))
+        by = np.argsort(order, kind="stable")
+        kept = by[: int(np.searchsorted(np.cumsum(lengths[by]), self.most)) + 1]
+        self.symbols = gathered(symbols, lengths, kept)
+        self.lengths, self.blocks, self.order = lengths[kept], blocks[kept], order[kept]
+        self._waiting, self._held = [], 0
+
+
+def gathered(symbols: Symbols, lengths: Int, documents: Int) -> Symbols:
+    """These documents of `d1 0 d2 0`, in this order."""
+    begins = np.cumsum(lengths + 1) - lengths - 1
+    sizes = lengths[documents] + 1
+    first = np.cumsum(sizes) - sizes
+    picked: Symbols = symbols[np.arange(int(sizes.sum())) + np.repeat(begins[documents] - first, sizes)]
+    return picked
 
 
 @dataclass
 class Generation:
-    """A generation as it was read.
+    """What is kept of a generation.
 
     Attributes:
-        documents: symbols of each, those without any left out.
-        repeats: of each, whether the same text came before (told by its SHA-256).
-        digests: SHA-256 of each text.
+        place: how many generations were met before it.
+        documents, symbols: int64 (BLOCKS,) of each block; documents without a symbol are left out.
+        ngrams: int64 (order, BLOCKS) n-grams.
+        repeats, copies: int64 (BLOCKS,) documents that came before, and that are the baseline's.
         empty: how many documents held no symbol.
         compressed: bytes of blocks of text before and after compression.
+        pieces: whether a few documents were cut into pieces.
+        longest: symbols of the longest document.
+        halves: samples of the documents in even and in odd blocks.
     """
 
     name: Name
-    documents: list[Symbols] = field(default_factory=list)
-    repeats: list[bool] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
+    place: int
+    order: int
+    documents: Int = field(default_factory=lambda: np.zeros(BLOCKS, dtype=np.int64))
+    symbols: Int = field(default_factory=lambda: np.zeros(BLOCKS, dtype=np.int64))
+    ngrams: Int = field(init=False)
+    repeats: Int = field(default_factory=lambda: np.zeros(BLOCKS, dtype=np.int64))
+    copies: Int = field(default_factory=lambda: np.zeros(BLOCKS, dtype=np.int64))
     empty: int = 0
+    read: int = 0
     compressed: list[tuple[int, int]] = field(default_factory=list)
     pieces: bool = False
-    _seen: set[bytes] = field(default_factory=set)
-    _block: list[bytes] = field(default_factory=list)
-    _waiting: list[Future[tuple[int, int]]] = field(default_factory=list)
-    _held: int = 0
-    _total: int = 0
+    longest: int = 0
+    halves: tuple[Sample, Sample] = field(default_factory=lambda: (Sample(), Sample()))
+    texts: list[str] = field(default_factory=list)
+    held: int = 0
+    few: list[Symbols] = field(default_factory=list)
+    digests: bytearray = field(default_factory=bytearray)
+    blocks: list[Int] = field(default_factory=list)
+    _squeezed: list[bytes] = field(default_factory=list)
+    _squeezed_bytes: int = 0
+    _offered: int = 0
+    _jobs: list[Future[tuple[int, int]]] = field(default_factory=list)
 
-    def add(self, text: str, symbols: Symbols, pool: ThreadPoolExecutor) -> None:
-        """Take one more document."""
-        if not len(symbols):
-            self.empty += 1
+    def __post_init__(self) -> None:
+        self.ngrams = np.zeros((self.order, BLOCKS), dtype=np.int64)
+
+    @property
+    def stream(self) -> int:
+        """Its number in the generator: of its name, so that it does not matter when it was met."""
+        return self.name % 2**31 if isinstance(self.name, int) else zlib.crc32(self.name.encode())
+
+    def squeeze(self, raw: bytes, pool: ThreadPoolExecutor) -> None:
+        """Compress one more text, with those before it."""
+        if self._offered >= MOST_COMPRESSED:
             return
-        raw = text.encode("utf-8", "surrogatepass")
-        digest = hashlib.sha256(raw).digest()
-        self.documents.append(symbols)
-        self.repeats.append(digest in self._seen)
-        self.digests.append(digest)
-        self._seen.add(digest)
-        if self._total < MOST_COMPRESSED:
-            self._block.append(raw)
-            self._held += len(raw)
-            self._total += len(raw)
-            if self._held >= BLOCK:
-                self._compress(pool)
+        self._squeezed.append(raw)
+        self._squeezed_bytes += len(raw)
+        self._offered += len(raw)
+        if self._squeezed_bytes >= SQUEEZED:
+            self._jobs.append(pool.submit(_compressed, b"\n".join(self._squeezed)))
+            self._squeezed, self._squeezed_bytes = [], 0
 
-    def _compress(self, pool: ThreadPoolExecutor) -> None:
-        self._waiting.append(pool.submit(_compressed, b"\n".join(self._block)))
-        self._block, self._held = [], 0
-
-    def close(self, pool: ThreadPoolExecutor) -> None:
+    def close(self) -> None:
         """No document follows."""
-        if self._block and not self._waiting:  # a shorter block at the end compresses worse: only where it is the first
-            self._compress(pool)
-        self.compressed = [job.result() for job in self._waiting]
-        if len(self.documents) < FEW_DOCUMENTS:
-            self.pieces = True
-            size = sum(map(len, self.documents))
-            self.documents = [
-                piece
-                for symbols in self.documents
-                for piece in np.array_split(symbols, min(len(symbols), -(-PIECES * len(symbols) // size)))
-            ]
+        if self._squeezed and not self._jobs:  # a shorter block at the end compresses worse: only where it is the first
+            self.compressed = [_compressed(b"\n".join(self._squeezed))]
+        else:
+            self.compressed = [job.result() for job in self._jobs]
+        for half in self.halves:
+            half.settle()
+
+    def keys(self) -> tuple[NDArray[np.uint64], Int]:
+        """Digests of the documents, uint64 (documents, 2), and their blocks; none where they were cut into pieces."""
+        if self.pieces or not self.blocks:
+            return np.empty((0, 2), dtype=np.uint64), np.empty(0, dtype=np.int64)
+        return np.frombuffer(self.digests, dtype=np.uint64).reshape(-1, 2), np.concatenate(self.blocks)
 
 
 def _compressed(raw: bytes) -> tuple[int, int]:
@@ -93,86 +159,232 @@ def _compressed(raw: bytes) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Texts:
-    """Generations side by side; generation 0 of the arrays is the baseline.
+    """Generations that were read, the baseline first.
 
     Attributes:
-        symbols: int32 (P,) padded documents of all generations in order, with `order` zeros more at the end.
+        unit: what symbols are; whole: whether one is a piece of knowledge by itself.
+        order: longest n-grams.
         alphabet: symbols are 1 .. alphabet.
-        document: int32 (P,) which document each symbol belongs to.
-        generation: int64 (documents,).
-        apart: uint8 (documents,) 1 in the second half of the baseline, a random half of its documents.
-        lengths: int64 (documents,) symbols.
-        generations: what was read of each.
+        generations: what is kept of each.
+        entries: the n-grams of all, owners generation x BLOCKS + block.
+        repeated: int64 (order, owners) n-grams that came before in their document.
+        names_of_symbols: bytes of what symbols stand for, and where each begins.
         files: every file.
+        models: whether documents were kept for the n-gram models.
     """
 
-    symbols: Symbols
+    unit: str
+    whole: bool
+    order: int
     alphabet: int
-    document: NDArray[np.int32]
-    generation: NDArray[np.int64]
-    apart: NDArray[np.uint8]
-    lengths: NDArray[np.int64]
     generations: tuple[Generation, ...]
+    entries: Sorted
+    repeated: Int
+    names_of_symbols: tuple[NDArray[np.uint8], Int]
     files: tuple[File, ...]
+    models: bool = True
 
     @property
     def names(self) -> tuple[Name, ...]:
         """What the generations are called."""
         return tuple(generation.name for generation in self.generations)
 
-    def padded(self, documents: NDArray[np.int64]) -> Symbols:
-        """These documents by themselves, int32 `0 d1 0 d2 0`."""
-        ends = np.cumsum(self.lengths + 1)
-        begins = ends - self.lengths
-        blocks = self.lengths[documents] + 1
-        first = np.cumsum(blocks) - blocks
-        index = np.arange(int(blocks.sum())) + np.repeat(begins[documents] - 1 - first, blocks)
-        return np.concatenate([self.symbols[index], np.zeros(1, dtype=np.int32)])
+    @property
+    def documents(self) -> Int:
+        """Documents, int64 (generations, BLOCKS)."""
+        return np.stack([generation.documents for generation in self.generations])
+
+    @property
+    def symbols(self) -> Int:
+        """Symbols, int64 (generations, BLOCKS)."""
+        return np.stack([generation.symbols for generation in self.generations])
+
+    @property
+    def ngrams(self) -> Int:
+        """N-grams, int64 (order, owners)."""
+        return np.concatenate([generation.ngrams for generation in self.generations], axis=1)
 
 
-def gather(inputs: Inputs, how: Format, cut: Tokens, order: int, seed: int) -> Texts:
+class Gatherer:
+    """Takes documents one after another, and makes Texts of them."""
+
+    def __init__(self, cut: Tokens, order: int, seed: int, chunk: int = CHUNK) -> None:
+        self.cut = cut
+        self.order = order
+        self.seed = seed
+        self.chunk = chunk
+        self.generations: dict[Name, Generation] = {}
+        self._symbols: list[Symbols] = []
+        self._lengths: list[Int] = []
+        self._groups: list[Int] = []
+        self._held = 0
+        self._runs: Runs | None = None
+        self._repeated = np.zeros((order, MOST_OWNERS), dtype=np.int64)
+        self._pool = ThreadPoolExecutor(1)
+
+    def add(self, name: Name, text: str) -> None:
+        """One more document of a generation."""
+        generation = self.generations.get(name)
+        if generation is None:
+            if len(self.generations) >= MOST_OWNERS // BLOCKS:
+                raise LimitError(f"more than {MOST_OWNERS // BLOCKS} generations; measure them in several runs")
+            generation = self.generations[name] = Generation(name, len(self.generations), self.order)
+        generation.texts.append(text)
+        generation.held += len(text)
+        if generation.held >= _BATCH:
+            self._cut(generation)
+
+    def _cut(self, generation: Generation) -> None:
+        texts, generation.texts, generation.held = generation.texts, [], 0
+        symbols = self.cut.encode(texts)
+        ends = np.flatnonzero(symbols == 0)
+        lengths = np.diff(ends, prepend=-1) - 1
+        for text, length in zip(texts, lengths.tolist(), strict=True):
+            if length:
+                raw = text.encode()
+                generation.digests += hashlib.sha256(raw).digest()[:_DIGEST]
+                generation.squeeze(raw, self._pool)
+        kept = lengths > 0
+        generation.empty += int(np.sum(~kept))
+        generation.read += int(np.sum(kept))
+        if not np.all(kept):
+            symbols = np.delete(symbols, ends[~kept])
+            lengths = lengths[kept]
+        if generation.read < FEW_DOCUMENTS:
+            generation.few += np.split(symbols, np.cumsum(lengths + 1)[:-1]) if len(lengths) else []
+            return
+        if generation.few:
+            lengths = np.concatenate([[len(one) - 1 for one in generation.few], lengths])
+            symbols, generation.few = np.concatenate([*generation.few, symbols]), []
+        self._take(generation, symbols, lengths)
+
+    def _take(self, generation: Generation, symbols: Symbols, lengths: Int) -> None:
+        if not len(lengths):
+            return
+        first = int(generation.documents.sum())
+        blocks = deal(first, len(lengths), generation.stream, self.seed)
+        generation.documents += np.bincount(blocks, minlength=BLOCKS)
+        generation.symbols += np.bincount(blocks, weights=lengths, minlength=BLOCKS).astype(np.int64)
+        for n in range(1, self.order + 1):
+            ngrams = np.maximum(lengths - (n - 1), 0)
+            generation.ngrams[n - 1] += np.bincount(blocks, weights=ngrams, minlength=BLOCKS).astype(np.int64)
+        generation.blocks.append(blocks.astype(np.uint8))
+        generation.longest = max(generation.longest, int(lengths.max()))
+        order = priorities(first, len(lengths), generation.stream, self.seed)
+        for side, half in enumerate(generation.halves):
+            here = np.flatnonzero(blocks % 2 == side)
+            half.add(gathered(symbols, lengths, here), lengths[here], blocks[here], order[here])
+        self._symbols.append(symbols)
+        self._lengths.append(lengths)
+        self._groups.append(generation.place * BLOCKS + blocks)
+        self._held += len(symbols)
+        if self._held >= self.chunk:
+            self._spill()
+
+    def _text(self) -> tuple[Symbols, Symbols, Symbols]:
+        """Padded symbols, the document of each, and the owner of each document: of what is held, which is let go."""
+        end = np.zeros(self.order + 1, dtype=np.int32)
+        text = np.concatenate([np.zeros(1, dtype=np.int32), *self._symbols, end])
+        lengths = np.concatenate(self._lengths)
+        groups = np.concatenate(self._groups).astype(np.int32)
+        document = np.zeros(len(text), dtype=np.int32)
+        document[1 : 1 + int(lengths.sum()) + len(lengths)] = np.repeat(
+            np.arange(len(lengths), dtype=np.int32), lengths + 1
+        )
+        self._symbols, self._lengths, self._groups, self._held = [], [], [], 0
+        return text, document, groups
+
+    def _spill(self) -> None:
+        if self._runs is None:
+            self._runs = Runs(self.order, MOST_OWNERS)
+        text, document, groups = self._text()
+        self._runs.add(
+            sort_text(text, document, groups, self.order, self.cut.alphabet, self._repeated, joined=True)
+        )  # fmt: skip
+
+    def close(self, order: Sequence[Name], files: Sequence[File], *, keep: bool = False) -> Texts:
+        """No document follows. `order` names the generations, the baseline first; `keep` keeps symbols for saving."""
+        generations = tuple(self.generations[name] for name in order)
+        self._pool.shutdown()
+        owners = np.zeros(MOST_OWNERS, dtype=np.int32)
+        for g, generation in enumerate(generations):
+            here = slice(generation.place * BLOCKS, (generation.place + 1) * BLOCKS)
+            owners[here] = np.arange(g * BLOCKS, (g + 1) * BLOCKS)
+        if int(generations[0].symbols.sum()) < 2:
+            raise DataError(f"the baseline, generation {order[0]!r}, holds one symbol: too little to measure")
+        size = len(generations) * BLOCKS
+        repeated = np.zeros((self.order, size), dtype=np.int64)
+        if self._runs is None:
+            text, document, groups = self._text()
+            parts = [
+                entries
+                for entries, _ in sort_text(text, document, owners[groups], self.order, self.cut.alphabet, repeated,
+                                            joined=keep, keep=keep)
+            ]  # fmt: skip
+            entries = Sorted(self.order, parts)
+        else:
+            if self._held:
+                self._spill()
+            used = np.flatnonzero(self._repeated.any(axis=0))
+            repeated[:, owners[used]] = self._repeated[:, used]
+            entries = self._runs.merged(self.cut.alphabet, owners[:size], keep=keep)
+        _copies(generations)
+        return Texts(self.cut.unit, self.cut.whole, self.order, self.cut.alphabet, generations, entries, repeated,
+                     self.cut.names(), tuple(files))  # fmt: skip
+
+    def finish(self) -> None:
+        """Cut what is still held; a generation of few documents is cut into pieces."""
+        for generation in self.generations.values():
+            self._cut(generation)
+            if generation.few:
+                generation.pieces = True
+                size = sum(len(one) - 1 for one in generation.few)
+                pieces = [
+                    piece
+                    for one in generation.few
+                    for piece in np.array_split(one[:-1], min(len(one) - 1, -(-PIECES * (len(one) - 1) // size)))
+                ]
+                generation.few = []
+                end = np.zeros(1, dtype=np.int32)
+                padded = np.concatenate([part for piece in pieces for part in (piece, end)])
+                self._take(generation, padded, np.array([len(piece) for piece in pieces], dtype=np.int64))
+            generation.close()
+
+
+def _copies(generations: Sequence[Generation]) -> None:
+    """Count documents that came before in their generation, and that are the baseline's, by their digests."""
+    human = np.unique(_whole(generations[0].keys()[0]))
+    for g, generation in enumerate(generations):
+        keys, blocks = generation.keys()
+        whole = _whole(keys)
+        _, first = np.unique(whole, return_index=True)
+        again = np.ones(len(whole), dtype=bool)
+        again[first] = False
+        generation.repeats = np.bincount(blocks[again], minlength=BLOCKS).astype(np.int64)
+        if g:
+            found = np.searchsorted(human, whole)
+            same = found < len(human)
+            same[same] = human[found[same]] == whole[same]
+            generation.copies = np.bincount(blocks[same], minlength=BLOCKS).astype(np.int64)
+
+
+def _whole(keys: NDArray[np.uint64]) -> NDArray[np.bytes_]:
+    """Digests as one key each; 16 bytes, of which NumPy's strings would drop zeros at the end: one more byte stands."""
+    padded = np.ones((len(keys), _DIGEST + 1), dtype=np.uint8)
+    padded[:, :_DIGEST] = keys.view(np.uint8).reshape(-1, _DIGEST)
+    return padded.reshape(-1).view(f"S{_DIGEST + 1}")
+
+
+def gather(
+    inputs: Inputs, how: Format, cut: Tokens, order: int, seed: int, *, chunk: int = CHUNK, keep: bool = False
+) -> Texts:
     """Read all files. Raises DataError where one cannot be read, or there is no baseline or nothing in a generation."""
     files: list[File] = []
-    found: dict[Name, Generation] = {}
-    with ThreadPoolExecutor(1) as pool:
-        for name, document in _named(inputs, how, files):
-            if name not in found:
-                found[name] = Generation(name)
-            found[name].add(document.text, cut.encode(document.text), pool)
-        for generation in found.values():
-            generation.close(pool)
-    return join([found[name] for name in _ordered(found, inputs)], files, cut, order, seed)
-
-
-def join(generations: Sequence[Generation], files: Sequence[File], cut: Tokens, order: int, seed: int) -> Texts:
-    """Generations that were read, the baseline first, as one array."""
-    documents = [symbols for generation in generations for symbols in generation.documents]
-    lengths = np.array([len(symbols) for symbols in documents], dtype=np.int64)
-    if sum(map(len, generations[0].documents)) < 2:
-        raise DataError(f"the baseline, generation {generations[0].name!r}, holds one symbol: too little to measure")
-    if lengths.sum() + len(lengths) > _MOST_SYMBOLS:
-        raise LimitError(f"more than {_MOST_SYMBOLS} symbols in all; give less text, or cut it into words")
-    raw = np.zeros(int(lengths.sum()) + len(lengths) + order + 1, dtype=np.int32)
-    place = 1
-    for symbols in documents:
-        raw[place : place + len(symbols)] = symbols
-        place += len(symbols) + 1
-    symbols, alphabet = cut.dense(raw)
-    owner = np.zeros(len(raw), dtype=np.int32)
-    owner[1 : 1 + int(lengths.sum()) + len(lengths)] = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths + 1)
-    sizes = [len(generation.documents) for generation in generations]
-    apart = np.zeros(len(lengths), dtype=np.uint8)
-    apart[permutation(sizes[0], 0, 0, _APART, seed)[: sizes[0] // 2]] = 1
-    return Texts(
-        symbols,
-        alphabet,
-        owner,
-        np.repeat(np.arange(len(sizes), dtype=np.int64), sizes),
-        apart,
-        lengths,
-        tuple(generations),
-        tuple(files),
-    )
+    gatherer = Gatherer(cut, order, seed, chunk)
+    for name, document in _named(inputs, how, files):
+        gatherer.add(name, document.text)
+    gatherer.finish()
+    return gatherer.close(_ordered(gatherer.generations, inputs), files, keep=keep)
 
 
 def _named(inputs: Inputs, how: Format, files: list[File]) -> Iterator[tuple[Name, Document]]:
@@ -224,7 +436,7 @@ def _number(generation: int | str | None, path: str, line: int) -> int | None:
 def _ordered(found: dict[Name, Generation], inputs: Inputs) -> list[Name]:
     """Names of the generations, the baseline first. Raises DataError where it is missing or one holds no symbol."""
     for name, generation in found.items():
-        if not generation.documents:
+        if not generation.documents.any():
             raise DataError(f"generation {name!r} is empty: none of its {generation.empty} documents holds a symbol")
     if inputs.by == "source":
         if BASELINE_SOURCE not in found:
