@@ -1,39 +1,83 @@
-"""Benchmarks, run by hand: `python -m tests.benchmarks NAME [--json]`. Nothing here asserts a time."""
+"""Races against what a user would pick instead, and what a point costs. Nothing here asserts a time."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Iterable
 
-NAMES = {"cost": "nanoseconds a point of every family, regime and curation, at three sizes, on one thread and two"}
+from . import cost, machine, table
+from .limits import measure
+from .race import Row
+from .setting import Setting
+
+EPILOG = """\
+Benchmarks: {names}
+and "cost": nanoseconds a point of every family, regime and curation, at three
+sizes, on one thread and two. None named: all races, and the cost of families.
+
+  python -m tests.benchmarks --json > figures/performance.json
+  python figures/_gallery.py performance      # draws the picture of it
+"""
 
 
 def main() -> int:
+    given = _arguments()
+    names = given.names or list(table.BENCHMARKS)
+    facts = machine.describe() | {"load_before": machine.load()}
+    talk = sys.stderr if given.json else sys.stdout
+    for text in machine.lines(facts):
+        print("\n".join(table.wrapped(text)), file=talk)
+    if names == ["cost"]:
+        costs = _costs(given, talk)
+        if given.json:
+            print(json.dumps({"machine": facts, "cost": costs}, indent=1))
+        return 0
+    setting = Setting(measure(), given.quick)
+    for text in setting.limits.lines():
+        print("\n".join(table.wrapped(text)), file=talk)
+    print(f"\n{table.HEAD}", file=talk)
+    found: list[Row] = []
+    for name in names:
+        if name != "cost":
+            some = list(table.rows(name, setting))
+            print("\n".join(table.lines(some)), flush=True, file=talk)
+            found += some
+    costs = [] if given.names and "cost" not in names else _costs(given, talk, families_alone="cost" not in names)
+    facts |= {"load_after": machine.load()}
+    print(f"\n{table.FOOT}\nLoad of the last minute, before and after: {facts['load_before']}, {facts['load_after']}.",
+          file=talk)  # fmt: skip
+    if given.json:
+        print(json.dumps(table.as_json(facts, setting, found, costs), indent=1, sort_keys=True))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="\n".join(f"{name}: {what}" for name, what in NAMES.items()),
+        description=__doc__,
+        epilog=EPILOG.format(names=", ".join(table.BENCHMARKS)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", choices=sorted(NAMES), nargs="?", default="cost")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--only", default="", help="only lines that contain this")
-    given = parser.parse_args()
-    sys.path.insert(0, str(Path(__file__).parent))
-    benchmark = import_module(given.name)
-    rows = []
-    if not given.json:
-        print(f"{platform.machine()}, Python {platform.python_version()}\n{benchmark.HEAD}")
-    for row in benchmark.rows(given.only):
-        rows.append(row)
-        if not given.json:
-            print(benchmark.line(row), flush=True)
-    if given.json:
-        print(json.dumps(rows, indent=1))
-    return 0
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="which benchmarks", choices=[*table.BENCHMARKS, "cost", []]
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON; the table goes to standard error")
+    parser.add_argument("--quick", action="store_true", help="small sizes, three turns: to see that it runs")
+    parser.add_argument("--only", default="", help="of cost, only lines that contain this")
+    return parser.parse_args()
+
+
+def _costs(given: argparse.Namespace, talk: object, families_alone: bool = False) -> list[dict[str, object]]:
+    print(f"\n{cost.HEAD}", file=talk)  # type: ignore[call-overload]
+    found = []
+    repeats = 1 if given.quick else cost.REPEATS
+    rows: Iterable[dict[str, object]] = cost.rows(given.only, families_alone, repeats)
+    for row in rows:
+        found.append(row)
+        print(cost.line(row), flush=True, file=talk)  # type: ignore[call-overload]
+    return found
 
 
 if __name__ == "__main__":

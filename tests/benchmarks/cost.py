@@ -1,7 +1,8 @@
-"""What a point costs: every family under every regime and curation that it runs with, and by size.
+"""What a point costs: every family under every regime and curation that it runs with, by size and by threads.
 
 A point is one that is drawn for a training set: replicates x points a generation x generations. Where a family draws
-sums instead, its cost falls with the size; growth of a line with the size would be worse than linear work.
+sums instead, its cost falls with the size. A cost that grows with the size, or with the number of generations, is worse
+than linear work: such lines are marked, and `WHY` says why some may.
 """
 
 from __future__ import annotations
@@ -11,28 +12,39 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace
 
+from lightcollapse.errors import LightcollapseError
 from lightcollapse.families import FAMILIES
 from lightcollapse.loop import run
 from lightcollapse.matrix import cells, example
 from lightcollapse.scenario import Scenario
 
 SIZES = (1_000, 10_000, 100_000)
+LENGTHS = (10, 100, 1_000)  # generations
 GENERATIONS = 4
 WORK = 400_000  # points a run
 REPEATS = 5
-HEAD = f"{'':44}" + "".join(f"{size:>16,}" for size in SIZES) + "   ns a point: one thread, two"
+GROWTH = 1.5  # of the cost from the smallest to the largest size, beyond which a line is marked
+HEAD = f"ns a point on one thread, two{'':6}" + "".join(f"{size:>15,}" for size in SIZES)
 
 
-def rows(only: str = "") -> Iterator[dict[str, Any]]:
+def rows(only: str = "", families_alone: bool = False, repeats: int = REPEATS) -> Iterator[dict[str, Any]]:
     """A row for each combination: nanoseconds a point, by size and threads."""
     for family in FAMILIES:
         for number in range(len(family.examples())):
             source, form, _ = example(family, number)
             name = f"{family.kind} {'/'.join(map(str, _fields(form)))}".strip()
-            yield from _row(Scenario(source, form, sample_size=1200, generations=GENERATIONS), name, SIZES, only)
+            card = Scenario(source, form, sample_size=1200, generations=GENERATIONS)
+            yield from _by_size(card, name, SIZES, only, repeats)
+    if families_alone:
+        return
+    yield from _combinations(only, repeats)
+    yield from _by_length(only, repeats)
+
+
+def _combinations(only: str, repeats: int) -> Iterator[dict[str, Any]]:
+    """Every family with every regime, and with every curation."""
     seen = set()
     for cell in cells():
         name = " + ".join(part for part in (cell.family, cell.regime, cell.curation) if part)
@@ -40,41 +52,63 @@ def rows(only: str = "") -> Iterator[dict[str, Any]]:
         if cell.card is None or name in seen or not alone or (cell.regime, cell.curation) == ("replace", ""):
             continue
         seen.add(name)
-        yield from _row(replace(cell.card, generations=GENERATIONS), name, SIZES[:2], only)
+        yield from _by_size(replace(cell.card, generations=GENERATIONS), name, SIZES, only, repeats)
+
+
+def _by_length(only: str, repeats: int) -> Iterator[dict[str, Any]]:
+    """The Gaussian in every regime, by the number of generations: a regime must not read its past again and again."""
+    seen = set()
+    for cell in cells(FAMILIES[:1]):
+        name = f"{cell.family} + {cell.regime}, n = 100, by generations"
+        if cell.card is None or cell.curation or name in seen or only not in name:
+            continue
+        seen.add(name)
+        card = replace(cell.card, sample_size=100)
+        found = {length: _nanoseconds(replace(card, generations=length), 100, repeats) for length in LENGTHS}
+        yield {"name": name, "by": "generations", "nanoseconds_a_point": found, "grows": grows(found)}
 
 
 def _fields(part: Any) -> list[Any]:
     return [value for value in (getattr(part, name) for name in part.__struct_fields__) if value not in (None, "auto")]
 
 
-def _row(card: Scenario, name: str, sizes: tuple[int, ...], only: str) -> Iterator[dict[str, Any]]:
-    if only not in name:
-        return
-    cost = {size: [_nanoseconds(card, size, jobs) for jobs in (1, 2)] for size in sizes}
-    yield {"name": name, "nanoseconds_a_point": cost}
+def _by_size(card: Scenario, name: str, sizes: tuple[int, ...], only: str, repeats: int) -> Iterator[dict[str, Any]]:
+    if only in name:
+        found = {size: _nanoseconds(card, size, repeats) for size in sizes}
+        yield {"name": name, "by": "size", "nanoseconds_a_point": found, "grows": grows(found)}
 
 
-def _nanoseconds(card: Scenario, size: int, jobs: int) -> float | None:
-    """Median of alternating runs; None where the card cannot be made at this size."""
+def grows(found: dict[int, list[float] | None]) -> bool:
+    """Whether a point costs more where there are more of them, on one thread."""
+    known = [pair[0] for pair in found.values() if pair is not None]
+    return len(known) > 1 and known[-1] > GROWTH * min(known)
+
+
+def _nanoseconds(card: Scenario, size: int, repeats: int) -> list[float] | None:
+    """Medians of alternating runs: processor time of one thread, time by the clock of two. None where the card cannot
+    be made at this size.
+    """
     try:
         sized = replace(card, sample_size=size)
-        replicates = max(2, WORK // (size * GENERATIONS))
-        run(sized, seed=0, replicates=2, jobs=jobs)
-    except Exception:  # a source that holds less text than that
+        points = float(sized.schedule()["size"].sum())
+        replicates = max(2, min(10_000, int(WORK // points)))
+        run(sized, seed=0, replicates=2, jobs=2)
+    except LightcollapseError:  # a source that holds less text than that
         return None
-    times = []
-    for seed in range(1, REPEATS + 1):
-        begin = time.perf_counter()
-        run(sized, seed=seed, replicates=replicates, jobs=jobs)
-        times.append(time.perf_counter() - begin)
-    points = float(np.asarray(sized.schedule()["size"]).sum()) * replicates
-    return 1e9 * median(times) / points
+    times: tuple[list[float], list[float]] = ([], [])
+    for seed in range(1, repeats + 1):
+        for found, jobs, clock in zip(times, (1, 2), (time.process_time, time.perf_counter), strict=True):
+            begin = clock()
+            run(sized, seed=seed, replicates=replicates, jobs=jobs)
+            found.append(clock() - begin)
+    return [1e9 * median(found) / (points * replicates) for found in times]
 
 
 def line(row: dict[str, Any]) -> str:
     """A row of the table."""
-    cells_of = []
+    shown = []
     for pair in row["nanoseconds_a_point"].values():
-        shown = ("-" if value is None else f"{value:.3g}" for value in pair)
-        cells_of.append(f"{' '.join(f'{text:>7}' for text in shown):>16}")
-    return f"{row['name'][:44]:44}" + "".join(cells_of)
+        texts = ["-", "-"] if pair is None else [f"{value:.3g}" for value in pair]
+        shown.append(f"{texts[0]:>8}{texts[1]:>7}")
+    mark = " +" if row["grows"] else ""
+    return f"{row['name'][:33]:33}" + "".join(shown) + mark
