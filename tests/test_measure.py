@@ -31,7 +31,8 @@ from lightcollapse.kernels import words as kernel_words
 from lightcollapse.kernels.ngram import Model
 from lightcollapse.predictions import estimators
 from lightcollapse.text import blocks, counting, entries, estimates, inputs, judging, reading, texts
-from lightcollapse.text.measuring import LONGEST, measured
+from lightcollapse.text.measuring import measured
+from lightcollapse.text.tables import LONGEST
 from lightcollapse.text.tokens import Words, tokens
 
 Documents = list[list[int]]

@@ -200,7 +200,8 @@ class Runs:
                 for name, empty in (("rows", np.empty((0, self.order), np.int32)), *((n, np.empty(0, np.int32))
                                                                                      for n in ("owner", "weight")))
             )  # fmt: skip
-            return self._stored(sort_rows(rows, owners[owner], weight, alphabet, len(owners), keep), len(cuts) > 0)
+            entries, _ = sort_rows(rows, owners[owner], weight, alphabet, len(owners), keep)
+            return self._stored(entries, len(cuts) > 0)
 
         parts = list(on_threads(one, range(len(cuts) + 1)))
         return Sorted(self.order, parts, self._symbols(owners, alphabet) if len(cuts) else None)
@@ -215,7 +216,7 @@ class Runs:
 
     def _symbols(self, owners: Ints, alphabet: int) -> list[Entries]:
         symbol, owner, weight = (np.concatenate([each[k] for each in self._singles]) for k in range(3))
-        return [sort_rows(symbol[:, None], owners[owner], weight, alphabet, len(owners), False)]
+        return [sort_rows(symbol[:, None], owners[owner], weight, alphabet, len(owners), False)[0]]
 
 
 def _lead(rows: Ints) -> NDArray[np.uint64]:
@@ -224,18 +225,21 @@ def _lead(rows: Ints) -> NDArray[np.uint64]:
     return (rows[:, 0].astype(np.uint64) << np.uint64(32)) | second.astype(np.uint64)
 
 
-def sort_rows(rows: Ints, owner: Ints, weight: Ints, alphabet: int, owners: int, keep: bool) -> Entries:
-    """Sorted entries of rows of symbols int32 (entries, order), 0 behind the last; one for an n-gram and owner."""
+def sort_rows(rows: Ints, owner: Ints, weight: Ints, alphabet: int, owners: int, keep: bool) -> tuple[Entries, Ints]:
+    """Sorted entries of rows of symbols int32 (entries, order), 0 behind the last; one for an n-gram and owner.
+
+    And their rows, unless symbols are kept.
+    """
     from lightcollapse.kernels import packing
 
     order = rows.shape[1]
     if not len(rows):
         none = np.empty(0, dtype=np.uint8)
-        return Entries(none, none, *(np.empty(0, dtype=np.int32) for _ in range(3)))
+        return Entries(none, none, *(np.empty(0, dtype=np.int32) for _ in range(3))), rows
     text = np.concatenate([rows.reshape(-1), np.zeros(order, dtype=np.int32)])
     places = np.arange(0, rows.size, order, dtype=np.int32)
     shared = packing.sort_places(text, places, order, alphabet)
     index = places // order
     left = np.count_nonzero(rows, axis=1).astype(np.uint8)[index]
     entries = Entries(shared, left, owner[index], weight[index], np.empty(0, dtype=np.int32))
-    return _finish(entries, text, places, order, owners, True, keep)[0]
+    return _finish(entries, text, places, order, owners, True, keep)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.corpus import permutation
+from lightcollapse.text import blocks
+from lightcollapse.text.blocks import BLOCKS
+from lightcollapse.text.tables import Tables
 from lightcollapse.text.texts import Texts
 
 Int = NDArray[np.int64]
-_HALVES = 11  # the generator's stream for halves of documents
 SPLITS = 8
 
 
@@ -21,8 +22,8 @@ class Tallies:
 
     Attributes:
         counts: int64 (generations, types).
-        types, owner: int64 (n-grams of the last generation,): the type of each, and its document.
-        halves: int64 (generations, splits, types): counts in random halves of the documents.
+        types, owner: int64 (n-grams of the last generation,): the type of each, and its block of documents.
+        halves: int64 (generations, splits, types): counts in random halves of the blocks of documents.
     """
 
     counts: Int
@@ -32,35 +33,16 @@ class Tallies:
 
 
 def tally(texts: Texts, order: int, seed: int, *, splits: int = SPLITS) -> Tallies:
-    """Count the n-grams of one length. Halves of each generation's documents are drawn `splits` times."""
-    types, places = _types(texts, order)
-    width = int(types.max(initial=-1)) + 1
-    owner = texts.document[places].astype(np.int64)
-    generation = texts.generation[owner]
+    """Count the n-grams of one length. Halves of each generation's blocks of documents are drawn `splits` times."""
+    tables = Tables(texts)
     groups = len(texts.generations)
-    counts = np.bincount(generation * width + types, minlength=groups * width).reshape(groups, width)
-    halves = np.zeros((groups, splits, width), dtype=np.int64)
-    for g in range(groups):
-        here = generation == g
-        members = np.flatnonzero(texts.generation == g)
-        for split in range(splits):
-            chosen = np.zeros(len(texts.lengths), dtype=np.bool_)
-            chosen[members[permutation(len(members), g, split, _HALVES, seed)[: len(members) // 2]]] = True
-            halves[g, split] = np.bincount(types[here & chosen[owner]], minlength=width)
-    last = generation == groups - 1
-    return Tallies(counts, types[last], owner[last] - int(owner[last].min(initial=0)), halves)
-
-
-def _types(texts: Texts, order: int) -> tuple[Int, Int]:
-    """The type of each n-gram, 0 up, and where it begins."""
-    symbols = texts.symbols.astype(np.int64)
-    places = np.flatnonzero(symbols)
-    ids = symbols[places] - 1
-    for n in range(1, order):
-        inside = places + n < len(symbols)
-        places, ids = places[inside], ids[inside]
-        follows = symbols[places + n]
-        # an n-gram ends with its document: a 0 follows it, and what comes after that is left out by the same rule
-        ids, places = (ids * (texts.alphabet + 1) + follows)[follows > 0], places[follows > 0]
-        ids = np.unique(ids, return_inverse=True)[1].astype(np.int64)
-    return ids, places
+    include = blocks.halves(texts.documents, splits, seed)
+    halves = np.stack([tables.table(order, include[:, split + 1]).T for split in range(splits)], axis=1)
+    types, owner, weight = tables.entries(order)
+    last = owner // BLOCKS == groups - 1
+    return Tallies(
+        np.ascontiguousarray(tables.table(order).T),
+        np.repeat(types[last], weight[last]),
+        np.repeat(owner[last] % BLOCKS, weight[last]),
+        halves,
+    )
