@@ -11,7 +11,15 @@ from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
-from lightcollapse.predictions.wright_fisher import BySymbol, Functional, chain_sizes, forward_laws, grouped
+from lightcollapse.predictions.wright_fisher import (
+    LARGEST_SAMPLE,
+    BySymbol,
+    Functional,
+    chain_sizes,
+    expected_each,
+    expected_sum_by_symbol,
+    grouped,
+)
 
 
 def smoothing_weight(sample_sizes: ArrayLike, smoothing: float, symbols: int) -> Float:
@@ -68,11 +76,15 @@ def smoothed_expected_sum(
 ) -> Float:
     """E of the sum over symbols of f(q_t) for the smoothed model t, f vectorised: float64 (generations + 1,). Exact.
 
-    Holds for equal samples of at most 4000 points (ValueError). Entry 0 is f summed over the source.
+    Holds for equal samples of at most 200,000 points (ValueError). Entry 0 is f summed over the source. Cost:
+    `wright_fisher.expected_sum`.
 
     Derivation: theory/smoothing.md. Source: derived.
     """
-    return smoothed_expected_sum_by_symbol(probabilities, sample_sizes, smoothing, lambda q, p: functional(q) + 0.0 * p)
+    values, counts = grouped(probabilities)
+    written, sizes = _written(probabilities, sample_sizes, smoothing), chain_sizes(sample_sizes, LARGEST_SAMPLE)
+    means = expected_each(values, sizes, lambda share: functional(written(share)), written)
+    return from_source(float(counts @ functional(values)), means @ counts)
 
 
 def smoothed_expected_sum_by_symbol(
@@ -80,26 +92,31 @@ def smoothed_expected_sum_by_symbol(
 ) -> Float:
     """E of the sum over symbols of f(q_t, p_0), f vectorised over both: float64 (generations + 1,). Exact.
 
-    Holds for equal samples of at most 4000 points (ValueError).
+    Holds for equal samples of at most 200,000 points and limits of `wright_fisher.expected_sum_by_symbol` (ValueError).
 
     Derivation: theory/smoothing.md. Source: derived.
     """
+    written = _written(probabilities, sample_sizes, smoothing)
     values, counts = grouped(probabilities)
-    symbols = int(counts.sum())
-    sizes = chain_sizes(sample_sizes)
-    equal = bool(np.all(sizes == sizes[:1]))
-    require(equal, "smoothed chains need equal sample sizes", sample_sizes)
-    later: list[float] = []
+    sums = expected_sum_by_symbol(
+        probabilities, sample_sizes, lambda share, p: functional(written(share), p), chance=written
+    )
+    return from_source(float(counts @ functional(values, values)), sums[1:])
+
+
+def _written(probabilities: ArrayLike, sample_sizes: ArrayLike, smoothing: float) -> Functional:
+    """The chance with which a smoothed model writes a symbol, from its frequency in the training set."""
+    sizes = chain_sizes(sample_sizes, LARGEST_SAMPLE)
+    require(bool(np.all(sizes == sizes[:1])), "smoothed chains need equal sample sizes", sample_sizes)
+    symbols = len(np.atleast_1d(np.asarray(probabilities)))
     e = float(smoothing_weight(sizes[:1], smoothing, symbols)[0]) if sizes.size else 0.0
-    chain = forward_laws(values, sizes, lambda share: (1.0 - e) * share + e / symbols) if sizes.size else ()
-    for n, law in chain:
-        shares = (1.0 - e) * np.arange(n + 1, dtype=np.float64) / n + e / symbols
-        later.append(float(counts @ (law * functional(shares[None, :], values[:, None])).sum(axis=1)))
-    return from_source(float(counts @ functional(values, values)), later)
+    return lambda share: (1.0 - e) * share + e / symbols
 
 
 def smoothed_entropy_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, smoothing: float) -> Float:
-    """E of the entropy of the smoothed model t, nats: float64 (generations + 1,). Exact, at most 4000 points.
+    """E of the entropy of the smoothed model t, nats: float64 (generations + 1,). Exact.
+
+    Limits: `smoothed_expected_sum`.
 
     Derivation: theory/smoothing.md. Source: derived.
     """
@@ -107,17 +124,26 @@ def smoothed_entropy_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, smo
 
 
 def smoothed_cross_entropy_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, smoothing: float) -> Float:
-    """E[-sum p_0 log q_t], nats: float64 (generations + 1,). Finite where smoothing is. Exact, at most 4000 points.
+    """E[-sum p_0 log q_t], nats: float64 (generations + 1,). Finite where smoothing is, infinite without. Exact.
+
+    Limits: `smoothed_expected_sum`.
 
     Derivation: theory/smoothing.md. Source: derived.
     """
-    return smoothed_expected_sum_by_symbol(probabilities, sample_sizes, smoothing, lambda q, p: -xlogy(p, q))
+    values, counts = grouped(probabilities)
+    values, weights = values[values > 0], (counts * values)[values > 0]
+    written, sizes = _written(probabilities, sample_sizes, smoothing), chain_sizes(sample_sizes, LARGEST_SAMPLE)
+    if smoothing > 0 or len(np.atleast_1d(probabilities)) == 1:
+        means = expected_each(values, sizes, lambda share: -np.log(written(share)), written)
+        return from_source(float(-weights @ np.log(values)), means @ weights)
+    return from_source(float(-weights @ np.log(values)), np.full(len(sizes), np.inf))
 
 
 def smoothed_seen_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, smoothing: float) -> Float:
-    """Expected number of distinct symbols in training set t: float64 (generations + 1,). Exact, at most 4000 points.
+    """Expected number of distinct symbols in training set t: float64 (generations + 1,). Exact.
 
-    The smoothed model itself gives mass to every symbol. Entry 0 is the source's support.
+    The smoothed model itself gives mass to every symbol. Entry 0 is the source's support. Limits:
+    `smoothed_expected_sum`.
 
     Derivation: theory/smoothing.md. Source: derived.
     """
