@@ -42,6 +42,8 @@ class Measured(Mapping[str, Float]):
     def joined(cls, parts: Sequence[Mapping[str, Float]]) -> Measured:
         """The replicates of all parts, one after another; what was not worked out yet still is not."""
         first = parts[0]
+        if len(parts) == 1 and isinstance(first, Measured):
+            return first
         names = [name for name in first if not isinstance(first, Measured) or name in first._known]
         later = first._later if isinstance(first, Measured) else {}
         return cls({name: np.concatenate([part[name] for part in parts]) for name in names}, later, tuple(first))

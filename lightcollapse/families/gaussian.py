@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from lightcollapse.curation import Curation
 from lightcollapse.families.base import (
@@ -34,6 +33,7 @@ from lightcollapse.kernels.draws import Draws
 from lightcollapse.measured import Measured
 from lightcollapse.schedule import Schedule
 from lightcollapse.sources import Normal
+from lightcollapse.special import ndtr, ndtri
 
 
 class Gaussian(Family, frozen=True):
@@ -212,15 +212,18 @@ class GaussianSimulation:
 
     @property
     def block_size(self) -> int:
-        """1024 lanes of sums; 64 of points, fewer where kept points would take more than 64 MiB a block."""
+        """Of sums as many as fill 64 MiB with results, in multiples of 256 lanes; 64 lanes of points, fewer where kept
+        points would take more than 64 MiB a block.
+        """
         if not self.every_point:
-            return 1024
+            return 256 * max(1, min(256, 2**26 // (256 * 3 * 8 * (len(self.schedule) + 1))))
         return 64 if self.kept == 0 else max(1, min(64, 2**23 // self.kept))
 
     @property
     def memory(self) -> int:
-        """Kept points, their order, and the moments of every batch."""
-        return 8 * (self.block_size * (self.kept + 8 * len(self.schedule)) + self.kept)
+        """Kept points and their order, the moments of batches, and the results."""
+        lanes = min(self.block_size, 256)
+        return 8 * (lanes * (self.kept + 2 * len(self.schedule)) + self.kept + 3 * self.block_size * len(self.schedule))
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         from lightcollapse.kernels.gaussian import recursion

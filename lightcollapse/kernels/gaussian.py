@@ -12,6 +12,7 @@ import numpy as np
 
 from lightcollapse.compiler import kernel
 from lightcollapse.kernels.rng import (
+    MASK32,
     ONE,
     POOL,
     REAL_DATA,
@@ -28,6 +29,8 @@ from lightcollapse.schedule import ALL
 _LANE_SHIFT = np.uint64(8)
 _FIRST = np.int64(0)  # typed: a literal in a call would compile the callee once more
 _PAIR = np.int64(1)
+LANES_OF_POINTS, LANES_OF_SUMS = np.int64(64), np.int64(256)
+_RECENT = np.uint64(8)  # generations that are written to the record at once: a cache line
 CHUNK = 64  # rows of a buffer of draws: 64 rows x 64 lanes x 8 bytes stay in the second-level cache
 
 
@@ -39,10 +42,11 @@ def _fill(rows, pairs, first, generation, stream, replicates, k0, k1, bits, radi
     does one that writes two neighbouring rows (the compiler cannot see that they do not overlap).
     """
     lanes = len(replicates)
+    c1, c3, low, high = generation & MASK32, stream & MASK32, k0 & MASK32, k1 & MASK32  # seen to be words
     for i in range(pairs):
-        block = np.uint64(first + i)
+        block = np.uint64(first + i) & MASK32
         for lane in range(lanes):
-            w0, w1, w2, w3 = philox(block, generation, replicates[lane], stream, k0, k1)
+            w0, w1, w2, w3 = philox(block, c1, replicates[lane] & MASK32, c3, low, high)
             radius[lane] = unit(w0, w1)
             bits[lane] = unit(w2, w3)
         for lane in range(lanes):
@@ -190,11 +194,27 @@ def _clear(group):
 
 
 @kernel
-def _record(out, t, model):
-    """Write the model's three rows into column t of out (3, lanes, generations + 1)."""
+def _record(out, first, t, model, recent):
+    """Write the model's three rows into column t of out (3, replicates, generations + 1), from row `first` on, by way
+    of `recent` (3, lanes, _RECENT): written alone, each number would touch a cache line of its own.
+
+    Unsigned indices, which cannot count from the end: the compiler leaves out what would look for that.
+    """
+    at = np.uint64(t) % _RECENT
+    start = np.uint64(t) - at
     for row in range(model.shape[0]):
         for lane in range(model.shape[1]):
-            out[row, lane, t] = model[row, lane]
+            recent[row, lane, at] = model[row, lane]
+    if at + ONE == _RECENT:
+        for row in range(model.shape[0]):
+            for lane in range(model.shape[1]):
+                for i in range(_RECENT):
+                    out[row, first + lane, start + i] = recent[row, lane, i]
+    elif t == out.shape[2] - 1:
+        for row in range(model.shape[0]):
+            for lane in range(model.shape[1]):
+                for i in range(at + ONE):
+                    out[row, first + lane, start + i] = recent[row, lane, i]
 
 
 @kernel
@@ -255,6 +275,27 @@ def _fit_last(model, divisor, batch, moments):
 
 
 @kernel
+def _slot(batch, batches):
+    """Where the moments of a batch stand: the first sample's stay in slot 0, the others take turns."""
+    return (batch - 1) % (len(batches) - 1) + 1 if batch > 0 else batch
+
+
+@kernel
+def _slots(schedule):
+    """Slots for the moments of batches: the first sample's, and as many as a pool is ever made anew from.
+
+    A pool that only grows takes in its last batch: it costs no more in late generations than in early ones.
+    """
+    reach = 1
+    oldest = -1
+    for i in range(len(schedule)):
+        if schedule[i, 5] == ALL and schedule[i, 4] != oldest:
+            oldest = schedule[i, 4]
+            reach = max(reach, i + 1 - oldest)
+    return reach + 1
+
+
+@kernel
 def _pool(part, t, oldest, counts, batches, running, state):
     """Add the whole pool of training set t to `part`; returns its points.
 
@@ -262,13 +303,17 @@ def _pool(part, t, oldest, counts, batches, running, state):
     state: int64 (2,), points in `running` and its oldest batch.
     """
     first = t - 1
+    if oldest == first:
+        _copy(part, batches[_slot(first, batches)])
+        return counts[first]
     if oldest != state[1]:
         first = oldest
         state[0] = 0
         state[1] = oldest
         _clear(running)
     for batch in range(first, t):
-        state[0] = _merge(state[0], running[0], running[1], counts[batch], batches[batch, 0], batches[batch, 1])
+        more = batches[_slot(batch, batches)]
+        state[0] = _merge(state[0], running[0], running[1], counts[batch], more[0], more[1])
     _copy(part, running)
     return state[0]
 
@@ -289,7 +334,7 @@ def _part(part, t, role, row, law, draws, points, keep, counts, offsets, batches
     oldest = row[4]
     _clear(part)
     if drawn > 0:
-        group = part if real else batches[t - 1]
+        group = part if real else batches[_slot(t - 1, batches)]
         kept = pool if keep and (t == 1 or not real) else pool[:0]
         stream = REAL_DATA if real else SYNTHETIC
         _write(group, drawn, generation, stream, law, draws, points, moments, kept, offsets[t - 1])
@@ -311,20 +356,8 @@ def _part(part, t, role, row, law, draws, points, keep, counts, offsets, batches
 
 
 @kernel
-def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std, replicates, k0, k1, out):
-    """Run a block of replicates through all generations.
-
-    Args:
-        schedule: int64 (generations, 6), the integer columns of the recipe in order (size .. take).
-        weights: float64 (generations,), weight of the real part in the fit, NaN where pooled.
-        unbiased: True divides by size - 1, False by size.
-        points: True draws every point, False the sufficient statistics.
-        keep: True keeps every point, for training sets that take only some of them.
-        source_mean, source_std: float64, the law of real data.
-        replicates: uint64 (lanes,).
-        k0, k1: uint64, the key words of the seed.
-        out: float64 (3, lanes, generations + 1), filled with mean, variance and log variance.
-    """
+def _block(schedule, weights, unbiased, points, keep, source_mean, source_std, replicates, k0, k1, out, first):
+    """`recursion` of one block of lanes, whose rows of `out` begin with `first`."""
     generations = len(schedule)
     lanes = len(replicates)
     draws = (replicates, k0, k1)
@@ -334,11 +367,12 @@ def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std
         source[1, lane] = source_std * source_std
         source[2, lane] = 2.0 * math.log(source_std)
     model = source.copy()
-    _record(out, _FIRST, model)
+    recent = np.empty((3, lanes, _RECENT))
+    _record(out, first, _FIRST, model, recent)
 
     counts = np.zeros(generations + 1, np.int64)  # points in batch g of the pool; batch 0 is the first real sample
     offsets = np.zeros(generations + 1, np.int64)  # and where they begin, where they are kept
-    batches = np.zeros((generations + 1, 2, lanes))
+    batches = np.zeros((_slots(schedule), 2, lanes))  # their moments, in slots
     stored = schedule[0, 1]
     for t in range(generations):
         stored += schedule[t, 3]
@@ -365,7 +399,31 @@ def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std
         if not math.isnan(weights[t - 1]):
             _fit_weighted(model, weights[t - 1], sizes[1], parts[1], sizes[0], parts[0])
         elif sizes[0] == 0 and row[4] == t - 1 and t > 1 and row[5] == ALL:
-            _fit_last(model, divisor, batches[t - 1], moments)
+            _fit_last(model, divisor, parts[1], moments)
         else:
             _fit_pooled(model, divisor, sizes[1], parts[1], sizes[0], parts[0])
-        _record(out, t, model)
+        _record(out, first, t, model, recent)
+
+
+@kernel
+def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std, replicates, k0, k1, out):
+    """Run replicates through all generations, as many side by side as the first-level cache holds.
+
+    Args:
+        schedule: int64 (generations, 6), the integer columns of the recipe in order (size .. take).
+        weights: float64 (generations,), weight of the real part in the fit, NaN where pooled.
+        unbiased: True divides by size - 1, False by size.
+        points: True draws every point, False the sufficient statistics.
+        keep: True keeps every point, for training sets that take only some of them.
+        source_mean, source_std: float64, the law of real data.
+        replicates: uint64 (replicates,).
+        k0, k1: uint64, the key words of the seed.
+        out: float64 (3, replicates, generations + 1), filled with mean, variance and log variance.
+    """
+    lanes = LANES_OF_POINTS if points else LANES_OF_SUMS
+    for first in range(0, len(replicates), lanes):
+        side_by_side = replicates[first : first + lanes]
+        _block(
+            schedule, weights, unbiased, points, keep, source_mean, source_std, side_by_side, k0, k1, out,
+            np.int64(first),
+        )  # fmt: skip
