@@ -19,6 +19,8 @@ from lightcollapse.theorems import THEOREMS, Prediction, Theorem, predict
 
 Float = NDArray[np.float64]
 
+Summary = tuple[float, float, float, float]  # mean, both ends of its interval, median
+
 _CONFIDENCE = 0.95
 _SMALLEST = float(np.finfo(np.float64).tiny)  # below it numbers lose digits, and then vanish
 _ROUNDING = 1e-9  # relative: what floating-point arithmetic may add to an exact number
@@ -85,9 +87,7 @@ def compare(record: Record) -> Comparison:
     for metric, values in record.metrics.items():
         prediction = predictions.get(metric)
         p_values = trial(record, prediction.theorem, prediction.values) if prediction else {}
-        rows += [
-            _row(metric, t, values[:, t], prediction, p_values.get(t)) for t in range(record.scenario.generations + 1)
-        ]
+        rows += [_row(metric, t, summary, prediction, p_values.get(t)) for t, summary in enumerate(_summaries(values))]
     return Comparison(tuple(rows))
 
 
@@ -146,35 +146,49 @@ def _unless_equal(values: Float, predicted: float) -> float:
     return float(np.allclose(values, predicted, rtol=_ROUNDING, atol=_ROUNDING**2))
 
 
-def _row(metric: str, generation: int, values: Float, prediction: Prediction | None, p_value: float | None) -> Row:
+def _row(metric: str, generation: int, summary: Summary, prediction: Prediction | None, p_value: float | None) -> Row:
     """One row of the comparison."""
-    with np.errstate(over="ignore"):
-        mean, low, high = interval(values)
     known = {} if prediction is None else {
         "predicted": float(prediction.values[generation]),
         "kind": str(prediction.kind),
         "theorem": prediction.theorem.name,
     }  # fmt: skip
-    return Row(metric, generation, mean, low, high, _median(values), p_value=p_value, **known)  # type: ignore[arg-type]
+    return Row(metric, generation, *summary, p_value=p_value, **known)  # type: ignore[arg-type]
+
+
+def _summaries(values: Float) -> list[Summary]:
+    """Mean, both ends of its interval and median of each generation of float64 (replicates, generations + 1)."""
+    columns = np.sort(values.T, axis=1)  # in this order whatever the memory's: sums have the same bits
+    n = columns.shape[1]
+    whole: NDArray[np.bool_] = np.isfinite(columns).all(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = columns.mean(axis=1)
+        halves = _half_width(columns)
+        middles = 0.5 * columns[:, (n - 1) // 2] + 0.5 * columns[:, n // 2]
+        ends = [
+            (mean, mean - half, mean + half) if finite else interval(column)
+            for mean, half, finite, column in zip(means.tolist(), halves.tolist(), whole.tolist(), columns, strict=True)
+        ]
+    medians = np.where(np.isfinite(middles), middles, columns[:, (n - 1) // 2]).tolist()
+    return [(*three, median) for three, median in zip(ends, medians, strict=True)]
+
+
+def _half_width(values: Float) -> Float:
+    """Half of the 95 % interval of the mean over the last axis by Student's law; infinite for one value."""
+    n = values.shape[-1]
+    if n == 1:
+        return np.full(values.shape[:-1], np.inf)
+    return np.asarray(stdtrit(n - 1, 0.5 + 0.5 * _CONFIDENCE) * np.std(values, axis=-1, ddof=1) / np.sqrt(n))
 
 
 def interval(values: Float) -> tuple[float, float, float]:
     """Mean and 95 % interval by Student's law; where some value is infinite, the interval is of quantiles."""
-    n = len(values)
     if not np.all(np.isfinite(values)):
         low, high = np.quantile(values, [0.5 - 0.5 * _CONFIDENCE, 0.5 + 0.5 * _CONFIDENCE], method="inverted_cdf")
         return (np.inf if values.max() == np.inf else -np.inf), float(low), float(high)
     mean = float(np.mean(values))
-    if n == 1:
-        return mean, -np.inf, np.inf
-    half = float(stdtrit(n - 1, 0.5 + 0.5 * _CONFIDENCE) * np.std(values, ddof=1) / np.sqrt(n))
+    half = float(_half_width(values))
     return mean, mean - half, mean + half
-
-
-def _median(values: Float) -> float:
-    """The middle value; of two with no average between them, the lower one."""
-    low, high = np.sort(values)[[(len(values) - 1) // 2, len(values) // 2]]
-    return float(0.5 * low + 0.5 * high if np.isfinite(low) and np.isfinite(high) else low)
 
 
 class _Callable(ModuleType):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import unicodedata
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class Column:
     cells: tuple[str, ...]
     tint: str | None = None
 
-    @property
+    @functools.cached_property
     def width(self) -> int:
         return max(len(text) for text in (self.title, *self.cells))
 

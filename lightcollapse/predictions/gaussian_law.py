@@ -34,6 +34,11 @@ def _centred_log_gamma(half: float, u: NDArray[np.floating]) -> NDArray[np.compl
     return np.asarray(total - 1j * u * slope)
 
 
+def _below(u: Float, weights: Float, phases: Float) -> Float:
+    """Distribution function (points,) by the inversion of Gil-Pelaez."""
+    return np.clip(0.5 - (np.sin(phases) * (weights / u)).sum(axis=1), 0.0, 1.0)
+
+
 class LogVarianceLaw:
     """Law of log s_t^2 for one generation: mean, standard deviation and the nodes of its inversion.
 
@@ -68,18 +73,23 @@ class LogVarianceLaw:
     def cdf(self, log_values: ArrayLike) -> Float:
         """P(log s_t^2 <= x) for an array of x; same shape."""
         z = np.clip((np.asarray(log_values, dtype=np.float64) - self.mean) / self.std, -FARTHEST, FARTHEST)
-        return self._invert(z)[0]
+        u, weights, phases = self._waves(np.atleast_1d(z).ravel())
+        return _below(u, weights, phases).reshape(np.shape(z))
+
+    def _waves(self, z: Float) -> tuple[Float, Float, Float]:
+        """Nodes u of the inversion, their weights, and the phases of the waves at standardised points (points, nodes).
+
+        Phases instead of complex waves: a sine alone costs a sixth of a complex exponential.
+        """
+        step = 2.0 * np.pi / (float(np.max(np.abs(z), initial=0.0)) + FARTHEST)
+        u = (np.arange(int(np.ceil(self._top / step))) + 0.5) * step
+        logs = self._log_characteristic(u)
+        return u, np.exp(logs.real) * step / np.pi, logs.imag - np.outer(z, u)
 
     def _invert(self, z: Float) -> tuple[Float, Float]:
-        """Distribution function and density at standardised points."""
-        flat = np.atleast_1d(z).ravel()
-        step = 2.0 * np.pi / (float(np.max(np.abs(flat), initial=0.0)) + FARTHEST)
-        u = (np.arange(int(np.ceil(self._top / step))) + 0.5) * step
-        values = np.exp(self._log_characteristic(u))
-        waves = np.exp(-1j * np.outer(flat, u)) * values
-        cdf = np.clip(0.5 - (waves.imag / u).sum(axis=1) * step / np.pi, 0.0, 1.0)
-        density = np.maximum(waves.real.sum(axis=1) * step / np.pi, 0.0)
-        return cdf.reshape(np.shape(z)), density.reshape(np.shape(z))
+        """Distribution function and density at standardised points (points,)."""
+        u, weights, phases = self._waves(z)
+        return _below(u, weights, phases), np.maximum((np.cos(phases) * weights).sum(axis=1), 0.0)
 
     def quantile(self, probabilities: ArrayLike) -> Float:
         """x with P(log s_t^2 <= x) = p for an array of p in (0, 1); same shape. Bracketed Newton steps."""
