@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable
+
+from lightcollapse.errors import nearest
 
 from . import cost, machine, table
 from .limits import measure
@@ -60,13 +63,15 @@ def _arguments() -> argparse.Namespace:
         epilog=EPILOG.format(names=", ".join(table.BENCHMARKS)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="which benchmarks", choices=[*table.BENCHMARKS, "cost", []]
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; all where none is named")
     parser.add_argument("--json", action="store_true", help="print JSON; the table goes to standard error")
     parser.add_argument("--quick", action="store_true", help="small sizes, three turns: to see that it runs")
     parser.add_argument("--only", default="", help="of cost, only lines that contain this")
-    return parser.parse_args()
+    given = parser.parse_args()
+    for name in given.names:
+        if name not in (*table.BENCHMARKS, "cost"):
+            parser.error(f"no benchmark {name!r}; {nearest(name, (*table.BENCHMARKS, 'cost'))}")
+    return given
 
 
 def _costs(given: argparse.Namespace, talk: object, families_alone: bool = False) -> list[dict[str, object]]:
@@ -81,4 +86,10 @@ def _costs(given: argparse.Namespace, talk: object, families_alone: bool = False
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # whoever read the table has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None

@@ -42,6 +42,7 @@ def rows(setting: Setting) -> Iterator[Row]:
             unit="token",
             limit=setting.seconds(size * setting.limits.sort),
             limit_of="one sort of 64-bit keys",
+            label=f"4-grams, {what}",
             note="ours counts 1-, 2- and 3-grams as well",
         )
 

@@ -48,4 +48,5 @@ def rows(setting: Setting) -> Iterator[Row]:
         unit="type",
         limit=setting.seconds(types * (2 * setting.limits.exp)),
         limit_of="two logarithms a type",
+        label="entropy and KL",
     )

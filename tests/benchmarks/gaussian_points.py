@@ -47,6 +47,7 @@ def rows(setting: Setting) -> Iterator[Row]:
         "unit": "point",
         "limit": setting.seconds(count * setting.limits.normal),
         "limit_of": "normals",
+        "label": "Gaussian, points",
     }
     work = f"{chains:,} chains x {N} points x {generations} generations"
     numpy_peer = Peer("NumPy, all chains at once", vectorised, 8.0)
@@ -54,7 +55,7 @@ def rows(setting: Setting) -> Iterator[Row]:
     yield from race(
         "gaussian_points", work, lambda: lc.run(card, seed=1, replicates=chains, jobs=1), [numpy_peer, loop], **facts
     )
-    facts["limit"] = facts["limit"] / 2
+    facts |= {"limit": facts["limit"] / 2, "label": "Gaussian, points, two threads"}
     two = Peer("NumPy, one thread", vectorised, 14.0)
     yield from race(
         "gaussian_points", f"{work}, two threads",

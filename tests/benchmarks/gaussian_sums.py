@@ -43,4 +43,5 @@ def rows(setting: Setting) -> Iterator[Row]:
         unit="chain and generation",
         limit=setting.seconds(count * draws),
         limit_of="two normals, a uniform",
+        label="Gaussian, sums",
     )

@@ -34,6 +34,7 @@ def rows(setting: Setting) -> Iterator[Row]:
             Peer("NumPy", _numpy(law, n, chains, generations), 30.0),
             peer("scikit-learn", "sklearn", _sklearn(law, n, chains, generations), goal),
         ]
+        label = f"EM, d = {d}, K = {components}"
         facts = {
             "repeats": setting.repeats,
             "count": count,
@@ -42,10 +43,12 @@ def rows(setting: Setting) -> Iterator[Row]:
             "limit_of": "exp, products and normals",
         }
         size = f"d = {d}, K = {components}, n = {n:,}, {chains} chains x {generations} generations x {STEPS} steps"
-        yield from race("mixture", f"{size}; every metric", partial(lc.run, card, 1, chains, jobs=1), peers, **facts)
+        yield from race(
+            "mixture", f"{size}; every metric", partial(lc.run, card, 1, chains, jobs=1), peers, label=label, **facts
+        )
         yield from race(
             "mixture", f"{size}; fit and sample alone", _family(card, chains, generations), peers,
-            measure_memory=False, **facts,
+            measure_memory=False, label=f"{label}, fit and sample", **facts,
         )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def _race(
         unit="point" if points else "chain and generation",
         limit=setting.seconds(units * nanoseconds),
         limit_of="normals and products",
+        label=f"Gaussian, d = {d}, {'points' if points else 'Bartlett'}",
     )
 
 

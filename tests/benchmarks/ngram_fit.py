@@ -32,5 +32,6 @@ def rows(setting: Setting) -> Iterator[Row]:
             unit="character",
             limit=setting.seconds(characters * setting.limits.sort),
             limit_of="one sort of 64-bit keys",
+            label=f"n-grams, fit {what}",
             note="lmplz: processor time of its process, ARPA thrown away",
         )  # fmt: skip

@@ -37,6 +37,7 @@ def rows(setting: Setting) -> Iterator[Row]:
         [Peer("plain Python dictionaries", lambda: plain.write(few, LENGTH, 1), 40.0, share)],
         limit=drawing,
         limit_of="two loads and 64 bits",
+        label="n-grams, write",
         **facts,
     )
     generations = 4
@@ -59,6 +60,7 @@ def rows(setting: Setting) -> Iterator[Row]:
         [Peer("plain Python dictionaries", dictionaries, 35.0, SHARE / generations)],
         limit=generations * (drawing + setting.seconds(2 * count * setting.limits.sort)),
         limit_of="two sorts, a draw",
+        label="n-grams, a generation",
         note="dictionaries: fit, score held-out text, write, count n-grams; ours measures 18 metrics",
         **facts,
     )

@@ -42,6 +42,7 @@ def rows(setting: Setting) -> Iterator[Row]:
         unit="character",
         limit=setting.seconds(GATHERS * count * setting.limits.gather),
         limit_of="two loads a character",
+        label="n-grams, score",
         note=note,
     )
 

@@ -211,6 +211,7 @@ def _race(setting: Setting, one: Published, lacking: str) -> Iterator[Row]:
         "published", work, lambda: lc.run(card, seed=1, replicates=one.chains, jobs=1),
         [Peer("one chain at a time", call, share=one.looped / one.chains, missing=lacking)],
         repeats=setting.repeats, count=float(one.chains), unit="chain", note=f"the authors' code: {one.published}",
+        label=f"{one.item}{dimension}",
     )  # fmt: skip
 
 
@@ -235,6 +236,7 @@ def _unigram(setting: Setting) -> Iterator[Row]:
         [Peer("Counter and choice", lambda: words_again(rng, 1, tokens=tokens, generations=2))],
         repeats=setting.repeats, count=2.0 * len(tokens), unit="word",
         note="the authors' code: 15 s for 50 generations; ours with every metric",
+        label="suresh-unigram",
     )  # fmt: skip
 
 
@@ -284,4 +286,5 @@ def _bigram(setting: Setting) -> Iterator[Row]:
         [Peer("nltk.lm.MLE", None if lacking else nltk_generation, missing=lacking),
          Peer("Python lists of successors", lists)],
         repeats=setting.repeats, count=2.0 * len(tokens), unit="word", note=notes.format(drawn),
+        label="suresh-bigram",
     )  # fmt: skip

@@ -70,6 +70,7 @@ class Row:
     memory: float | None = None
     memory_theirs: float | None = None
     note: str = ""
+    label: str = ""  # the work in a few words, for figures
     times: tuple[float, ...] = field(default=(), repr=False)
     times_theirs: tuple[float, ...] = field(default=(), repr=False)
 

@@ -27,13 +27,14 @@ BENCHMARKS: dict[str, str] = {
     "published": "published experiments against loops like their authors'",
 }
 WIDTH = 80
-HEAD = f"{'':31}{'ours':>8}{'peer':>9}{'ratio':>7}{'goal':>8}{'limit':>7}{'MiB':>5}{'peer':>5}"
+_UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
+HEAD = f"{'':29}{'ours':>8}{'peer':>9}{'ratio':>7}{'goal':>8}{'limit':>7}{'MiB':>6}{'peer':>6}"
 FOOT = """\
-Times are medians of alternating runs; one thread by processor time, two threads and
-whole processes by the clock. ratio: peer's time over ours. goal: the least ratio, or
-the most seconds; ! marks one that is missed. limit: our time over the least that this
-machine could take for the part of the work named below it. MiB: memory added at the
-peak, ours and the peer's."""
+Times are medians of alternating runs: one thread by processor time, two threads
+and whole processes by the clock. ratio: the peer's time over ours. goal: the
+least ratio, or the most seconds; ! where it is missed. limit: our time over the
+least that this machine could take for what the line `limit:` names. MiB: memory
+added at the peak, ours and the peer's."""
 
 
 def rows(name: str, setting: Setting) -> Iterator[Row]:
@@ -67,14 +68,14 @@ def lines(found: Iterable[Row]) -> Iterator[str]:
 
 def line(row: Row) -> str:
     """The numbers of a row."""
-    ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
+    ratio = _figures(row.ratio)
     missed = "!" if row.met is False else " "
     goal = f"<= {row.most:g}" if row.most is not None else "-" if row.goal is None else f">= {row.goal:g}"
-    distance = "-" if row.distance is None else f"{row.distance:.3g}"
-    name = (row.peer or row.work)[:29]
+    distance = _figures(row.distance)
+    name = (row.peer or row.work)[:27]
     return (
-        f"  {name:29}{seconds(row.ours):>8}{seconds(row.theirs):>9}{ratio:>7}{goal:>7}{missed}{distance:>7}"
-        f"{_mebibytes(row.memory):>5}{_mebibytes(row.memory_theirs):>5}"
+        f"  {name:27}{seconds(row.ours):>8}{seconds(row.theirs):>9}{ratio:>7}{goal:>7}{missed}{distance:>7}"
+        f"{_mebibytes(row.memory):>6}{_mebibytes(row.memory_theirs):>6}"
     ).rstrip()
 
 
@@ -82,10 +83,13 @@ def seconds(value: float | None) -> str:
     """Seconds in the unit that suits them."""
     if value is None:
         return "-"
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}" if value < 1e4 else f"{value:,.0f} s"
-    return f"{value / 1e-9:.3g} ns"
+    unit, size = next((pair for pair in _UNITS if value >= pair[1]), _UNITS[-1])
+    return f"{_figures(value / size)} {unit}"
+
+
+def _figures(value: float | None) -> str:
+    """Three digits, and as many as there are before the point."""
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000.0 else f"{value:.3g}"
 
 
 def _each(row: Row) -> str:
@@ -95,7 +99,9 @@ def _each(row: Row) -> str:
 
 
 def _mebibytes(value: float | None) -> str:
-    return "-" if value is None else f"{value / 2**20:.0f}"
+    if value is None:
+        return "-"
+    return f"{value / 2**20:.0f}" if value < 2**33 else f"{value / 2**30:.0f}G"
 
 
 def wrapped(text: str, first: str = "", later: str = "  ") -> list[str]:
@@ -109,7 +115,7 @@ def as_json(
     from dataclasses import asdict
 
     limits = asdict(setting.limits) | {"normal": setting.limits.normal}
-    return {
+    made: dict[str, Any] = {
         "schema": "lightcollapse/benchmarks/1",
         "quick": setting.quick,
         "machine": machine,
@@ -117,3 +123,13 @@ def as_json(
         "rows": [row.as_dict() for row in found],
         "cost": cost,
     }
+    return made | {name: _short(made[name]) for name in ("limits", "rows", "cost")}
+
+
+def _short(value: Any) -> Any:
+    """Numbers to four digits, which is more than a machine repeats."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {str(name): _short(one) for name, one in value.items()}
+    return [_short(one) for one in value] if isinstance(value, list | tuple) else value

@@ -30,6 +30,7 @@ def rows(setting: Setting) -> Iterator[Row]:
         unit="point",
         limit=setting.seconds(2 * size * setting.limits.sort),
         limit_of="a sort of 64-bit keys",
+        label="Wasserstein-1",
         memory_theirs=peak(lambda: wasserstein_distance(one, other)),
         times_theirs=tuple(times),
         note="nothing shipped measures it between samples",

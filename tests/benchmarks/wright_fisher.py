@@ -36,4 +36,5 @@ def rows(setting: Setting) -> Iterator[Row]:
         unit="type left and generation",
         limit=setting.seconds(left * (setting.limits.word + setting.limits.exp)),
         limit_of="64 bits and a logarithm a type",
+        label="Wright-Fisher",
     )
