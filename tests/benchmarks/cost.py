@@ -24,6 +24,7 @@ SIZES = (1_000, 10_000, 100_000)
 LENGTHS = (10, 100, 1_000)  # generations
 GENERATIONS = 4
 WORK = 400_000  # points a run
+MOST, LEAST_SECONDS = 20_000, 0.03  # replicates of a run at the most; what it takes at the least
 REPEATS = 5
 GROWTH = 1.5  # of the cost from the smallest to the largest size, beyond which a line is marked
 HEAD = f"ns a point on one thread, two{'':6}" + "".join(f"{size:>15,}" for size in SIZES)
@@ -91,8 +92,9 @@ def _nanoseconds(card: Scenario, size: int, repeats: int) -> list[float] | None:
     try:
         sized = replace(card, sample_size=size)
         points = float(sized.schedule()["size"].sum())
-        replicates = max(2, min(10_000, int(WORK // points)))
+        replicates = max(2, min(MOST, int(WORK // points)))
         run(sized, seed=0, replicates=2, jobs=2)
+        replicates = _enough(sized, replicates)
     except LightcollapseError:  # a source that holds less text than that
         return None
     times: tuple[list[float], list[float]] = ([], [])
@@ -102,6 +104,14 @@ def _nanoseconds(card: Scenario, size: int, repeats: int) -> list[float] | None:
             run(sized, seed=seed, replicates=replicates, jobs=jobs)
             found.append(clock() - begin)
     return [1e9 * median(found) / (points * replicates) for found in times]
+
+
+def _enough(card: Scenario, replicates: int) -> int:
+    """So many replicates that a run takes a while, or its fixed cost would be all that is seen."""
+    begin = time.process_time()
+    run(card, seed=0, replicates=replicates, jobs=1)
+    taken = max(time.process_time() - begin, 1e-3)
+    return max(replicates, min(MOST, int(replicates * LEAST_SECONDS / taken)))
 
 
 def line(row: dict[str, Any]) -> str:
