@@ -88,14 +88,18 @@ def test_lines_fit_eighty_columns() -> None:
 
 
 COSTS = (
-    {"name": "n" * 50, "nanoseconds_a_point": {1000: [123.4, 67.8], 10000: None, 100000: [1e5, 1e4]}, "grows": True},
+    {
+        "name": "n" * 50,
+        "nanoseconds_a_point": {1000: [123.4, 130.1, 67.8], 10000: None, 100000: [1e5, 1e5, 1e4]},
+        "grows": True,
+    },
 )
 
 
 def test_growth_is_marked() -> None:
-    assert cost.grows({1: [10.0, 5.0], 2: [16.0, 8.0]})
-    assert not cost.grows({1: [10.0, 5.0], 2: [14.0, 20.0]})
-    assert not cost.grows({1: [10.0, 5.0], 2: None})
+    assert cost.grows({1: [10.0, 11.0, 5.0], 2: [16.0, 16.0, 8.0]})
+    assert not cost.grows({1: [10.0, 11.0, 5.0], 2: [14.0, 40.0, 20.0]})
+    assert not cost.grows({1: [10.0, 11.0, 5.0], 2: None})
     assert cost.line(COSTS[0]).endswith(" +")
 
 
@@ -132,3 +136,16 @@ def test_an_unknown_benchmark_is_refused() -> None:
     line = [sys.executable, "-m", "tests.benchmarks", "wasserstien"]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "'wasserstein'" in done.stderr
+
+
+def test_every_published_loop_has_its_card() -> None:
+    from tests.benchmarks import published
+
+    for one in (*published.PUBLISHED, *published.WITH_SKLEARN):
+        card = published.card_of(one)
+        assert one.chains >= one.looped >= 1 and card.generations >= 1
+    rng = np.random.default_rng(1)
+    published.gaussian(rng, 1, n=5, generations=3, d=2, keep="subsample")
+    published.regression(rng, 1, accumulate=True)
+    published.symbols(rng, 1, law=np.full(3, 1 / 3), n=4, generations=50)
+    published.words_again(rng, 1, tokens=["a", "b", "a"], generations=2)

@@ -81,13 +81,13 @@ def _by_size(card: Scenario, name: str, sizes: tuple[int, ...], only: str, repea
 
 def grows(found: dict[int, list[float] | None]) -> bool:
     """Whether a point costs more where there are more of them, on one thread."""
-    known = [pair[0] for pair in found.values() if pair is not None]
+    known = [costs[0] for costs in found.values() if costs is not None]
     return len(known) > 1 and known[-1] > GROWTH * min(known)
 
 
 def _nanoseconds(card: Scenario, size: int, repeats: int) -> list[float] | None:
-    """Medians of alternating runs: processor time of one thread, time by the clock of two. None where the card cannot
-    be made at this size.
+    """Medians of alternating runs: processor time of one thread, then the clock of one and of two. None where the
+    card cannot be made at this size.
     """
     try:
         sized = replace(card, sample_size=size)
@@ -97,12 +97,14 @@ def _nanoseconds(card: Scenario, size: int, repeats: int) -> list[float] | None:
         replicates = _enough(sized, replicates)
     except LightcollapseError:  # a source that holds less text than that
         return None
-    times: tuple[list[float], list[float]] = ([], [])
+    times: tuple[list[float], list[float], list[float]] = ([], [], [])
     for seed in range(1, repeats + 1):
-        for found, jobs, clock in zip(times, (1, 2), (time.process_time, time.perf_counter), strict=True):
-            begin = clock()
+        for found, jobs in ((times[1], 1), (times[2], 2)):
+            begin, processor = time.perf_counter(), time.process_time()
             run(sized, seed=seed, replicates=replicates, jobs=jobs)
-            found.append(clock() - begin)
+            found.append(time.perf_counter() - begin)
+            if jobs == 1:
+                times[0].append(time.process_time() - processor)
     return [1e9 * median(found) / (points * replicates) for found in times]
 
 
@@ -114,11 +116,15 @@ def _enough(card: Scenario, replicates: int) -> int:
     return max(replicates, min(MOST, int(replicates * LEAST_SECONDS / taken)))
 
 
+def _three(value: float) -> str:
+    return f"{value:.3g}" if value < 1000.0 else f"{value:,.0f}"
+
+
 def line(row: dict[str, Any]) -> str:
     """A row of the table."""
     shown = []
-    for pair in row["nanoseconds_a_point"].values():
-        texts = ["-", "-"] if pair is None else [f"{value:.3g}" for value in pair]
+    for costs in row["nanoseconds_a_point"].values():
+        texts = ["-", "-"] if costs is None else [_three(costs[0]), _three(costs[2])]
         shown.append(f"{texts[0]:>8}{texts[1]:>7}")
     mark = " +" if row["grows"] else ""
     return f"{row['name'][:33]:33}" + "".join(shown) + mark

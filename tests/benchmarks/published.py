@@ -160,7 +160,7 @@ PUBLISHED: tuple[Published, ...] = (
     Published("koyejo-gaussian-replace", 10, 1, partial(gaussian, n=1000, generations=100, d=100), "3.3 s",
               change=(("sample_size", 1000), ("family", {"kind": "multivariate-gaussian", "dimension": 100}))),
     Published("koyejo-gaussian-accumulate", 10, 1, partial(gaussian, n=1000, generations=100, d=10, keep="accumulate"),
-              "3.9 s", change=(("generations", 100),
+              "3.9 s", card="n100", change=(("generations", 100),
                   ("sample_size", 1000), ("family", {"kind": "multivariate-gaussian", "dimension": 10}))),
     Published("koyejo-gaussian-subsample", 10, 1, partial(gaussian, n=1000, generations=100, d=10, keep="subsample"),
               "1.2 s", change=(("sample_size", 1000), ("family", {"kind": "multivariate-gaussian", "dimension": 10}))),
