@@ -18,6 +18,7 @@ from catalogue_params import (
     by_law,
     by_sizes,
     estimator,
+    evaluator,
     heterozygosity,
     last,
     law,
@@ -335,3 +336,4 @@ EVALUATE: dict[str, Callable[[Params], float]] = {
     **CONTINUOUS,
     **DISCRETE,
 }
+EVALUATE = {name: evaluator(function) for name, function in EVALUATE.items()}

@@ -17,6 +17,28 @@ DEFAULT = (0.4, 0.3, 0.15, 0.1, 0.05)
 ESTIMATORS = {"mle": "ml", "ml": "ml", "unb": "unbiased", "unbiased": "unbiased"}
 
 
+def plain(value: Any) -> Any:
+    """Numbers as a file would hold them: lists for arrays, and whole numbers without a point."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def evaluator(function: Callable[[Params], float]) -> Callable[[Params], float]:
+    """Takes numbers in any dress, the names "variance" and "estimator" for "est", and gives a float."""
+
+    def evaluate(params: Params) -> float:
+        read = {name: plain(value) for name, value in params.items()}
+        for name in ("variance", "estimator"):
+            if read.get(name) in ESTIMATORS:
+                read.setdefault("est", read[name])
+        return float(function(read))
+
+    return evaluate
+
+
 def estimator(params: Params) -> Any:
     return ESTIMATORS[params.get("est", "mle")]
 

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import numpy as np
 import pytest
 from catalogue import EVALUATE
 
@@ -73,3 +75,17 @@ def functions_called(evaluate: Callable[[], object]) -> set[str]:
 
 def test_theorems_name_results_that_functions_compute() -> None:
     assert {name for row in THEOREMS for name in row.ids} <= set(RESULTS)
+
+
+@pytest.mark.parametrize("dress", [float, np.float64, np.asarray], ids=["float", "float64", "array"])
+def test_numbers_may_come_in_any_dress(dress: Callable[[Any], Any]) -> None:
+    for vector in VECTORS[::3]:
+        given = {name: dressed(value, dress) for name, value in vector["params"].items()}
+        value = EVALUATE[vector["id"]]({**given, "quantity": vector["quantity"]})
+        assert math.isclose(value, vector["formula"], rel_tol=TOLERANCE.get(vector["id"], EXACT)), vector
+
+
+def dressed(value: Any, dress: Callable[[Any], Any]) -> Any:
+    if isinstance(value, list):
+        return np.asarray(value) if dress is np.asarray else [dressed(item, dress) for item in value]
+    return dress(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
