@@ -1,12 +1,14 @@
-"""Races against what a user would pick instead, and what a point costs. Nothing here asserts a time."""
+"""Races against what a user would pick instead, and what a point costs; no time is asserted."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from lightcollapse.errors import nearest
 
@@ -16,13 +18,14 @@ from .race import Row
 from .setting import Setting
 
 EPILOG = """\
-Benchmarks: {names}
-and "cost": nanoseconds a point of every family, regime and curation, at three
+{names};
+"cost": nanoseconds a point of every family, regime and curation, at three
 sizes, on one thread and two. None named: all races, and the cost of families.
 
-  python -m tests.benchmarks --json > figures/performance.json
-  python figures/_gallery.py performance      # draws the picture of it
+  python -m tests.benchmarks --publish     # all, and figures/performance
+  python -m tests.benchmarks mixture distinct --quick
 """
+FIGURES = Path(__file__).parents[2] / "figures"
 
 
 def main() -> int:
@@ -42,17 +45,25 @@ def main() -> int:
         print("\n".join(table.wrapped(text)), file=talk)
     print(f"\n{table.HEAD}", file=talk)
     found: list[Row] = []
-    for name in names:
-        if name != "cost":
-            some = list(table.rows(name, setting))
-            print("\n".join(table.lines(some)), flush=True, file=talk)
-            found += some
+
+    def measured() -> Iterator[Row]:
+        for name in names:
+            for row in table.rows(name, setting) if name != "cost" else ():
+                found.append(row)
+                yield row
+
+    for text in table.lines(measured()):
+        print(text, flush=True, file=talk)
     costs = [] if given.names and "cost" not in names else _costs(given, talk, families_alone="cost" not in names)
     facts |= {"load_after": machine.load()}
     print(f"\n{table.FOOT}\nLoad of the last minute, before and after: {facts['load_before']}, {facts['load_after']}.",
           file=talk)  # fmt: skip
+    whole = json.dumps(table.as_json(facts, setting, found, costs), indent=1, sort_keys=True)
     if given.json:
-        print(json.dumps(table.as_json(facts, setting, found, costs), indent=1, sort_keys=True))
+        print(whole)
+    if given.publish:
+        (FIGURES / "performance.json").write_text(whole + "\n", encoding="utf-8")
+        subprocess.run([sys.executable, str(FIGURES / "_gallery.py"), "performance"], check=True)
     return 0
 
 
@@ -60,17 +71,22 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
         description=__doc__,
-        epilog=EPILOG.format(names=", ".join(table.BENCHMARKS)),
+        epilog=EPILOG.format(names="\n".join(table.wrapped("Benchmarks: " + ", ".join(table.BENCHMARKS)))),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; all where none is named")
     parser.add_argument("--json", action="store_true", help="print JSON; the table goes to standard error")
+    parser.add_argument(
+        "--publish", action="store_true", help="keep the numbers as figures/performance.json, and draw them"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, three turns: to see that it runs")
     parser.add_argument("--only", default="", help="of cost, only lines that contain this")
     given = parser.parse_args()
     for name in given.names:
         if name not in (*table.BENCHMARKS, "cost"):
             parser.error(f"no benchmark {name!r}; {nearest(name, (*table.BENCHMARKS, 'cost'))}")
+    if given.publish and (given.names or given.quick):
+        parser.error("--publish wants every benchmark at full size: name none, and leave out --quick")
     return given
 
 

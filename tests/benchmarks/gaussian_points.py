@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -19,10 +20,31 @@ def rows(setting: Setting) -> Iterator[Row]:
     card = lc.Scenario(
         lc.sources.Normal(), lc.families.Gaussian(draws="points"), sample_size=N, generations=generations
     )
+    for threads, part, goal in ((1, chains, 8.0), (2, chains // 2, 14.0)):
+        count = float(part * generations * N)
+        peers = [Peer("NumPy, all chains at once", _vectorised(part, generations), goal)]
+        if threads == 1:
+            peers.append(Peer("Python loop over chains", _looped(part, generations), 60.0, LOOPED))
+        yield from race(
+            "gaussian_points",
+            f"{part:,} chains x {N} points x {generations} generations{', two threads' if threads == 2 else ''}",
+            partial(lc.run, card, 1, part, jobs=threads),
+            peers,
+            threads=threads,
+            repeats=setting.repeats,
+            count=count,
+            unit="point",
+            limit=setting.seconds(count * setting.limits.normal / threads),
+            limit_of="normals",
+            label=f"Gaussian, points{', two threads' if threads == 2 else ''}",
+        )
+
+
+def _vectorised(chains: int, generations: int) -> Callable[[], None]:
     rng = np.random.default_rng(1)
     points = np.empty((chains, N))
 
-    def vectorised() -> None:
+    def run() -> None:
         mean, variance = np.zeros(chains), np.ones(chains)
         out = np.empty((2, generations + 1, chains))
         for t in range(generations):
@@ -32,7 +54,13 @@ def rows(setting: Setting) -> Iterator[Row]:
             np.add(points, mean[:, None], out=points)
             mean, variance = points.mean(axis=1), points.var(axis=1)
 
-    def looped() -> None:
+    return run
+
+
+def _looped(chains: int, generations: int) -> Callable[[], None]:
+    rng = np.random.default_rng(1)
+
+    def run() -> None:
         for _ in range(int(chains * LOOPED)):
             mean, std, path = 0.0, 1.0, []
             for _ in range(generations):
@@ -40,24 +68,4 @@ def rows(setting: Setting) -> Iterator[Row]:
                 mean, std = sample.mean(), sample.std()
                 path.append((mean, std))
 
-    count = float(chains * generations * N)
-    facts = {
-        "repeats": setting.repeats,
-        "count": count,
-        "unit": "point",
-        "limit": setting.seconds(count * setting.limits.normal),
-        "limit_of": "normals",
-        "label": "Gaussian, points",
-    }
-    work = f"{chains:,} chains x {N} points x {generations} generations"
-    numpy_peer = Peer("NumPy, all chains at once", vectorised, 8.0)
-    loop = Peer("Python loop over chains", looped, 60.0, LOOPED)
-    yield from race(
-        "gaussian_points", work, lambda: lc.run(card, seed=1, replicates=chains, jobs=1), [numpy_peer, loop], **facts
-    )
-    facts |= {"limit": facts["limit"] / 2, "label": "Gaussian, points, two threads"}
-    two = Peer("NumPy, one thread", vectorised, 14.0)
-    yield from race(
-        "gaussian_points", f"{work}, two threads",
-        lambda: lc.run(card, seed=1, replicates=chains, jobs=2), [two], threads=2, **facts,
-    )  # fmt: skip
+    return run
