@@ -160,7 +160,7 @@ def _summaries(values: Float) -> list[Summary]:
     """Mean, both ends of its interval and median of each generation of float64 (replicates, generations + 1)."""
     columns = np.sort(values.T, axis=1)  # in this order whatever the memory's: sums have the same bits
     n = columns.shape[1]
-    whole: NDArray[np.bool_] = np.isfinite(columns).all(axis=1)
+    whole = np.asarray(np.isfinite(columns).all(axis=1))
     with np.errstate(over="ignore", invalid="ignore"):
         means = columns.mean(axis=1)
         halves = _half_width(columns)

@@ -24,6 +24,7 @@ Kernel = Callable[..., Any]
 _FLAGS: dict[str, Any] = {
     "nogil": True,  # blocks of replicates run on threads
     "error_model": "numpy",  # the branch for division by zero would stop vectorisation
+    "no_cfunc_wrapper": True,  # nothing outside Python calls a kernel
 }  # no fastmath: infinities matter, and bits must repeat
 
 

@@ -138,17 +138,18 @@ class Job:
         from lightcollapse.loop import Interrupted, arguments, run
 
         arguments(self.card.scenario, self.seed, self.replicates or 0, self.jobs, self.most)  # before anything is said
-        _announce_compilation(self.card.scenario.family.kind, progress)
+        kind = self.card.scenario.family.kind
         try:
-            record = run(
-                self.card.scenario,
-                self.seed,
-                self.replicates or 0,
-                progress=progress.count,
-                jobs=self.jobs,
-                max_memory=self.most,
-            )
-            mark = _mark(self.card.scenario.family.kind)
+            with contextlib.nullcontext() if _announced(kind, progress) else _watched(progress):
+                record = run(
+                    self.card.scenario,
+                    self.seed,
+                    self.replicates or 0,
+                    progress=progress.count,
+                    jobs=self.jobs,
+                    max_memory=self.most,
+                )
+            mark = _mark(kind)
             if mark is not None:
                 with contextlib.suppress(OSError):
                     mark.touch()
@@ -243,16 +244,24 @@ def _mark(kind: str) -> Path | None:
     return None if directory is None else directory / f"{kind}.compiled"
 
 
-def _announce_compilation(kind: str, progress: Progress) -> None:
-    """Say so where the kernels of a family are not compiled yet."""
+def _announced(kind: str, progress: Progress) -> bool:
+    """Whether the kernels of a family are compiled already; says so where they are not."""
     mark = _mark(kind)
     if mark is None:
         progress.announce(
             "no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)"
         )
     elif not mark.exists():
-        progress.announce("first use: compiling kernels, which takes some seconds once")
+        progress.announce("first use: compiling kernels, which takes some seconds once (`lightcollapse warm`: all)")
     else:
         progress.say("simulating")
-        return
+        return True
     progress.say("compiling kernels")
+    return False
+
+
+def _watched(progress: Progress) -> contextlib.AbstractContextManager[object]:
+    """Tells which kernel is being compiled."""
+    from lightcollapse.cli.compilation import Compilation
+
+    return Compilation(progress)

@@ -6,6 +6,8 @@ functions. Gil-Pelaez inversion by the midpoint rule gives the distribution func
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -36,7 +38,7 @@ def _centred_log_gamma(half: float, u: NDArray[np.floating]) -> NDArray[np.compl
 
 def _below(u: Float, weights: Float, phases: Float) -> Float:
     """Distribution function (points,) by the inversion of Gil-Pelaez."""
-    return np.clip(0.5 - (np.sin(phases) * (weights / u)).sum(axis=1), 0.0, 1.0)
+    return np.asarray(np.clip(0.5 - (np.sin(phases) * (weights / u)).sum(axis=1), 0.0, 1.0))
 
 
 class LogVarianceLaw:
@@ -82,9 +84,9 @@ class LogVarianceLaw:
         Phases instead of complex waves: a sine alone costs a sixth of a complex exponential.
         """
         step = 2.0 * np.pi / (float(np.max(np.abs(z), initial=0.0)) + FARTHEST)
-        u = (np.arange(int(np.ceil(self._top / step))) + 0.5) * step
+        u = (np.arange(math.ceil(self._top / step)) + 0.5) * step
         logs = self._log_characteristic(u)
-        return u, np.exp(logs.real) * step / np.pi, logs.imag - np.outer(z, u)
+        return np.asarray(u, dtype=np.float64), np.exp(logs.real) * step / np.pi, logs.imag - np.outer(z, u)
 
     def _invert(self, z: Float) -> tuple[Float, Float]:
         """Distribution function and density at standardised points (points,)."""
