@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import json
 import lzma
@@ -10,6 +11,8 @@ import math
 import re
 import subprocess
 import sys
+import tomllib
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -30,7 +33,7 @@ from lightcollapse.kernels import packing
 from lightcollapse.kernels import words as kernel_words
 from lightcollapse.kernels.ngram import Model
 from lightcollapse.predictions import estimators
-from lightcollapse.text import blocks, counting, entries, estimates, inputs, judging, reading, texts
+from lightcollapse.text import blocks, counting, entries, estimates, inputs, judging, reading, saving, texts
 from lightcollapse.text.measuring import measured
 from lightcollapse.text.tables import LONGEST
 from lightcollapse.text.tokens import Words, tokens
@@ -596,8 +599,6 @@ GOOD = b'{"text": "one two three"}\n'
         ("a.gz", b"\x1f\x8b\x08broken", "cannot decompress 'a.gz'"),
         ("a.gz", gzip.compress(b"one two " * 999, mtime=0)[:-20], "cannot decompress 'a.gz'"),
         ("a.xz", lzma.compress(b"one two " * 999)[:-30], "cannot decompress 'a.xz'"),
-        ("a.zst", b"\x28\xb5\x2f\xfd0000", "compressed with zstd; unpack it first"),
-        ("a.parquet", b"PAR10000", "Parquet"),
     ],
 )
 def test_bad_files_are_refused_with_their_place(
@@ -646,8 +647,10 @@ def test_invisible_wrappers_are_taken_out_and_counted() -> None:
 def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     human = plain("human.jsonl", 1)
     Path("bomb.gz").write_bytes(gzip.compress(b"w1 w2\n\n" * 100_000))
-    with pytest.raises(LimitError, match=r"'bomb.gz': more than 9000 bytes of text in all"):
-        small([human, "bomb.gz"], max_bytes=9000)
+    Path("bomb.xz").write_bytes(lzma.compress(b"w1 w2\n\n" * 100_000))
+    for name in ("bomb.gz", "bomb.xz"):
+        with pytest.raises(LimitError, match=f"'{name}': more than 9000 bytes of text in all"):
+            small([human, name], max_bytes=9000)
     monkeypatch.setattr(reading, "LONGEST_LINE", 50)
     with pytest.raises(LimitError, match="line 1: longer than 50 bytes"):
         small([human, human])
@@ -665,6 +668,268 @@ def test_no_bytes_break_the_reader(data: bytes, errors: str, name: str) -> None:
     else:
         assert file.documents == len(documents)
         assert not any("\x00" in document.text for document in documents)
+
+
+# --- Extras: zstd, Parquet, sketches --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (["a.zst"], "zstandard", "zstd"),
+        (["a.parquet"], "pyarrow", "parquet"),
+        (["h.jsonl", "--approximate"], "datasketches", "sketch"),
+        (["h.jsonl", "--tokenizer", "t.json"], "tokenizers", "tokenizers"),
+    ],
+)
+def test_a_missing_extra_is_named_with_its_pip_line(
+    arguments: list[str], package: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain("h.jsonl", 1)
+    Path("a.zst").write_bytes(b"\x28\xb5\x2f\xfd0000")
+    Path("a.parquet").write_bytes(b"PAR10000")
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["measure", *arguments]) == 5
+    err = capsys.readouterr().err
+    assert f'needs the package {package}: pip install "lightcollapse[{extra}]"' in err and len(err.splitlines()) == 1
+    declared = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert any(line.startswith(package) for line in declared["optional-dependencies"][extra])
+
+
+def test_zstd_is_read_and_its_bombs_are_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    human = plain("human.jsonl", 1)
+    text = "\n\n".join(words(2)).encode()
+    Path("b.txt").write_bytes(text)
+    pack = zstandard.ZstdCompressor().compress
+    Path("b.txt.zst").write_bytes(pack(text[:700]) + pack(text[700:]))  # two frames are one file
+    assert same(small([human, "b.txt.zst"]), small([human, "b.txt"]))
+    Path("cut.zst").write_bytes(pack(text)[:-30])
+    Path("bad.zst").write_bytes(b"\x28\xb5\x2f\xfd" + b"nonsense" * 9)
+    Path("bomb.zst").write_bytes(pack(b"w1 w2\n\n" * 10**6))
+    for name, message, code in (("cut.zst", "cannot decompress 'cut.zst': its end is missing", 4),
+                                ("bad.zst", "cannot decompress 'bad.zst'", 4),
+                                ("bomb.zst", "'bomb.zst': more than 9000 bytes of text in all", 6)):  # fmt: skip
+        assert main(["measure", human, name, *(["--max-bytes", "9000"] if code == 6 else [])]) == code
+        assert message in capsys.readouterr().err
+
+
+def test_parquet_is_read_and_broken_rows_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    human = plain("human.jsonl", 1)
+    for t in (0, 1):
+        jsonl(f"{t}.jsonl", [{"text": text} for text in words(t + 1)])
+    columns = {"text": words(1) + words(2), "generation": [0] * 30 + [1] * 30, "other": [1.0] * 60}
+    parquet.write_table(pyarrow.table(columns), "both.parquet")
+    assert same(small("both.parquet"), small(["0.jsonl", "1.jsonl"]))
+    for name, cells, message in (
+        ("null", pyarrow.array(["a", None]), "'null.parquet', line 2: a row must hold text, got NoneType"),
+        ("number", pyarrow.array([1, 2]), "line 1: a row must hold text, got int"),
+        ("bytes", pyarrow.array([b"a", b"\xff"]), "line 2, byte 0: invalid UTF-8"),
+        ("nul", pyarrow.array(["a", "b\x00"]), "line 2, byte 1: a NUL character"),
+    ):
+        parquet.write_table(pyarrow.table({"text": cells}), f"{name}.parquet")
+        assert main(["measure", human, f"{name}.parquet"]) == 4
+        assert message in capsys.readouterr().err
+    parquet.write_table(pyarrow.table({"body": ["a"]}), "body.parquet")
+    Path("torn.parquet").write_bytes(Path("both.parquet").read_bytes()[:-9])
+    for name, message in (("body", "has no column 'text', only body"), ("torn", "cannot read the Parquet file 'torn")):
+        assert main(["measure", human, f"{name}.parquet"]) == 4
+        assert message in capsys.readouterr().err
+
+
+def test_sketches_know_numbers_of_ngrams_and_add(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("datasketches")
+    generator = np.random.default_rng(1)
+    files = []
+    for t, law in enumerate((np.full(9000, 1 / 9000), zipf(9000))):
+        files.append(f"{t}.txt")
+        Path(f"{t}.txt").write_text("\n\n".join(" ".join(map(str, d)) for d in drawn(law, 300, 100, generator)))
+    found = lc.measure(files, order=2, approximate=True, save_counts="whole.counts")
+    exact = lc.text.tabulate(files, order=2)
+    for n in (1, 2):
+        table = exact.table(n) > 0
+        for g in (0, 1):
+            row = found[f"support_{n}", g]
+            assert row.value == pytest.approx(table[:, g].sum(), rel=0.05)
+            assert row.ci_low is not None and row.ci_high is not None and row.ci_low <= (row.value or 0) <= row.ci_high
+        kept = found[f"kept_{n}", 1].value
+        assert kept == pytest.approx(table.all(axis=1).sum() / table[:, 0].sum(), abs=0.03)
+    for half in (0, 1):
+        for t in (0, 1):
+            parts = Path(f"{t}.txt").read_text().split("\n\n")
+            Path(f"{t}{half}.txt").write_text("\n\n".join(parts[half::2]))
+        assert main(["measure", f"0{half}.txt", f"1{half}.txt", "--order", "2", "--approximate", "--save-counts",
+                     f"{half}.counts"]) == 0  # fmt: skip
+    again = lc.measure(["0.counts", "1.counts"])
+    for row in again.rows:
+        assert row.value == pytest.approx(found[row.metric, row.generation].value, rel=0.03, abs=0.02)
+    capsys.readouterr()
+    assert main(["merge", "whole.counts"]) == 0
+    assert "2-grams kept" in capsys.readouterr().out
+    lc.measure(files, order=2, bootstrap=20, save_counts="counts.counts")
+    lc.measure(files, order=1, approximate=True, save_counts="other.counts")
+    for names, message in ((["whole.counts", "counts.counts"], "holds counts, not sketches"),
+                           (["counts.counts", "whole.counts"], "holds sketches of --approximate, not counts"),
+                           (["whole.counts", "other.counts"], "sketches of different kinds do not add")):  # fmt: skip
+        assert main(["merge", *names]) == 4
+        assert message in capsys.readouterr().err
+
+
+# --- Files of counts ---------------------------------------------------------------------------------------------
+
+
+def test_counts_of_two_machines_are_those_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [plain(f"{t}.jsonl", t) for t in range(3)]
+    whole = small(files, save_counts="whole.counts")
+    comparable = [row for row in whole.rows if "perplexity" not in row.metric]
+    again = lc.measure("whole.counts", bootstrap=20)
+    assert [r for r in again.rows if "perplexity" not in r.metric] == comparable
+    assert again["perplexity", 0].value is None and "no text" in again["perplexity", 0].note
+    assert main(["measure", *files[:2], "--order", "2", "--bootstrap", "20", "--save-counts", "a.counts"]) == 0
+    records = [{"text": text, "generation": 2} for text in words(2)]
+    jsonl("later.jsonl", records)
+    capsys.readouterr()
+    arguments = ["measure", "later.jsonl", "--by", "generation", "--order", "2", "--save-counts", "b.counts"]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "no baseline here" in out and err == "counts are in b.counts\n"
+    merged = lc.measure(["a.counts", "b.counts"], bootstrap=20, save_counts="c.counts")
+    wanted = {(r.metric, r.generation): r for r in comparable}
+    for row in merged.rows:
+        if "perplexity" not in row.metric and not row.metric.startswith("copied"):
+            other = wanted[row.metric, row.generation]
+            if other.value is None or other.ci_low is None:
+                assert (row.value, row.ci_low) == (other.value, other.ci_low)
+                continue
+            assert row.value == pytest.approx(other.value, rel=1e-12) and row.ci_low == pytest.approx(other.ci_low)
+    assert same(merged, lc.measure(["c.counts"], bootstrap=20))
+    assert main(["merge", "a.counts", "b.counts", "--bootstrap", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "30 documents" in out and max(map(len, out.splitlines())) <= 80
+    assert main(["merge", "a.counts", "a.counts", "--json"]) == 0
+    doubled = json.loads(capsys.readouterr().out)
+    assert doubled["schema"] == "lightcollapse/merge/1" and doubled["recipe"]["generations"][1]["documents"] == 60
+    saved = Path("whole.counts").read_bytes()
+    small(files, save_counts="whole.counts")
+    assert Path("whole.counts").read_bytes() == saved
+    assert np.array_equal(lc.text.tabulate(files, order=2).table(2), lc.text.tabulate("whole.counts").table(2))
+
+
+def test_counts_of_other_kinds_or_damaged_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [plain(f"{t}.jsonl", t) for t in range(2)]
+    small(files, save_counts="a.counts")
+    small(files, order=1, save_counts="order.counts")
+    small(files, unit="chars", save_counts="unit.counts")
+    Path("text.counts").write_text("one two")
+    Path("cut.counts").write_bytes(Path("a.counts").read_bytes()[:-40])
+    jsonl("b.jsonl", [{"text": "a b c", "generation": 3}])
+    lc.measure(["b.jsonl"], by="generation", order=2, save_counts="three.counts")
+    whole = zipfile.ZipFile("a.counts")
+
+    def changed(name: str, member: str, data: bytes) -> None:
+        with zipfile.ZipFile(name, "w") as out:
+            for each in whole.namelist():
+                out.writestr(each, data if each == member else whole.read(each))
+
+    def header(name: str, **values: Any) -> None:
+        changed(name, "header.json", json.dumps(json.loads(whole.read("header.json")) | values).encode())
+
+    weight = bytearray(whole.read("weight.npy"))
+    weight[-4] ^= 1
+    changed("flipped.counts", "weight.npy", bytes(weight))
+    changed("array.counts", "weight.npy", b"nonsense")
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_1_0(huge, {"descr": "<i4", "fortran_order": False, "shape": (10**15,)})
+    changed("huge.counts", "weight.npy", huge.getvalue())
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([{}], dtype=object), allow_pickle=True)
+    changed("pickle.counts", "weight.npy", pickled.getvalue())
+    header("future.counts", version=2)
+    header("format.counts", format="other")
+    header("order0.counts", order=0)
+    header("key.counts", more=1)
+    header("generations.counts", generations=[])
+    changed("json.counts", "header.json", b"[" * 100_000)
+    messages = {
+        "order.counts": "'order.counts' has the order 1, 'a.counts' has 2: counts of different kinds do not add",
+        "unit.counts": "'unit.counts' has the unit or tokenizer 'chars', 'a.counts' has 'words'",
+        "text.counts": "'text.counts' is damaged, or no file of counts",
+        "cut.counts": "'cut.counts' is damaged",
+        "flipped.counts": "weight does not have the SHA-256 that its header says",
+        "array.counts": "'array.counts' is damaged",
+        "huge.counts": "weight is no array as it should be",
+        "pickle.counts": "weight is no array as it should be",
+        "future.counts": "'future.counts' is of version 2 of the format, this program reads 1",
+        "format.counts": "its format is 'other'",
+        "order0.counts": "its header holds numbers that cannot be",
+        "key.counts": "unknown field `more`",
+        "generations.counts": "its header holds numbers that cannot be",
+        "json.counts": "'json.counts' is damaged",
+        "missing.counts": "no such file: 'missing.counts'",
+    }
+    for name, message in messages.items():
+        assert main(["merge", "a.counts", name]) == 4, name
+        out, err = capsys.readouterr()
+        assert out == "" and message in err and len(err.splitlines()) == 1, (name, err)
+    for arguments, code, message in (
+        (["merge", "three.counts"], 4, "no counts of generation 0, the human baseline; found 3"),
+        (["merge", "0.jsonl"], 2, "merge adds files of counts, whose names end in .counts, got '0.jsonl'"),
+        (["merge"], 2, "FILES"),
+        (["measure", "a.counts"], 2, "files of counts are measured by lightcollapse merge"),
+        (["measure", "0.jsonl", "--save-counts", "x.npz"], 2, "must end in .counts, got 'x.npz'"),
+        (["measure", "0.jsonl", "--save-counts", "no/x.counts"], 1, "No such file or directory"),
+        (["merge", "a.counts", "--csv", "--json"], 2, "cannot both"),
+    ):
+        assert main(arguments) == code, arguments
+        assert message in capsys.readouterr().err
+    assert not list(Path().glob("*.part"))
+
+
+@given(st.binary(min_size=1, max_size=8), st.floats(0, 1))
+@settings(max_examples=60)
+def test_no_bytes_break_the_reader_of_counts(noise: bytes, where: float) -> None:
+    if not Path("a.counts").exists():
+        plain("0.jsonl", 0)
+        small(["0.jsonl"], order=1, save_counts="a.counts")
+    data = bytearray(Path("a.counts").read_bytes())
+    place = int(where * (len(data) - 1))
+    data[place : place + len(noise)] = noise
+    Path("b.counts").write_bytes(data)
+    try:
+        found = saving.load(["b.counts"])
+    except DataError as error:
+        assert "b.counts" in str(error)
+    else:
+        assert found.documents.sum() == 30
+
+
+def test_tables_are_counts_of_types() -> None:
+    generations = [words(t) for t in range(3)]
+    for t, documents in enumerate(generations):
+        jsonl(f"{t}.jsonl", [{"text": text} for text in documents])
+    found = lc.text.tabulate([f"{t}.jsonl" for t in range(3)], order=2)
+    assert found.names == (0, 1, 2) and found.unit == "words" and found.order == 2
+    include = found.halves(20, 1)
+    for n, lane in itertools.product((1, 2), (0, 5)):
+        truth = []
+        for t, documents in enumerate(generations):
+            owner = blocks.deal(0, 30, t, 0) + 64 * t
+            chosen = [d.split() for d, o in zip(documents, owner, strict=True) if include[o, lane]]
+            truth.append(Counter(tuple(d[i : i + n]) for d in chosen for i in range(len(d) - n + 1)))
+        table = found.table(n, include[:, lane])
+        wanted = Counter(tuple(c[gram] for c in truth) for gram in set().union(*truth))
+        rows = Counter(map(tuple, table.tolist()))
+        rows.pop((0, 0, 0), None)
+        assert rows == wanted
+        assert np.array_equal(table.sum(axis=0), found.sizes(n, include[:, lane]))
+        types, owners, weights = found.entries(n)
+        again = np.zeros_like(table)
+        np.add.at(again, (types, owners // 64), weights * include[owners, lane])
+        assert np.array_equal(again, table)
+    with pytest.raises(CardError, match=r"n must lie in 1 \.\. 2"):
+        found.table(3)
 
 
 # --- Options -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lightcollapse.cli import table
+from lightcollapse.cli.failure import talk
 from lightcollapse.cli.output import clean, envelope, write
 from lightcollapse.cli.progress import Progress
 
@@ -23,12 +24,14 @@ Examples:
   lightcollapse measure mybook.txt
   lightcollapse measure mybook.txt mybook.txt --unit chars --order 3
   lightcollapse measure mybook.txt mybook.txt --metric distinct_4 --csv
+  lightcollapse measure mybook.txt --save-counts mybook.counts
 
 \b
 FILES: human.jsonl gen1.jsonl gen2.txt (a generation each, the baseline
 first), folders (a generation each), one folder of folders, one JSON-lines
 file whose records have a field `generation`, or - for standard input. Plain
-text is cut at blank lines; .gz and .xz are unpacked.
+text is cut at blank lines; .gz, .xz and .zst are unpacked (.zst and Parquet
+need an extra, and say which). Files larger than memory are sorted on disk.
 
 \b
 Give a baseline that the models were not trained on: what a model has copied
@@ -43,6 +46,7 @@ _LABELS = {
     "missing_mass": "mass unseen, {n}-grams",
     "entropy": "{n}-gram entropy",
     "heterozygosity": "{n}-gram heterozygosity",
+    "kept": "{n}-grams kept",
     "overlap": "{n}-grams found elsewhere",
     "repeated": "{n}-grams repeated",
     "kl_source_model": "KL human to it, {n}-grams",
@@ -67,7 +71,7 @@ _LABELS = {
 @click.option("--by", metavar="WHAT", help="What tells generations apart: generation, source or file.")
 @click.option("--generation-from-filename", metavar="REGEX", help="The generation in a file's name, such as '(\\d+)'.")
 @click.option("--unit", default="words", metavar="UNIT", show_default=True, help="words, chars or bytes.")
-@click.option("--tokenizer", metavar="FILE", help="Tokens of a tokenizer.json instead (needs tokenizers).")
+@click.option("--tokenizer", metavar="FILE", help="Tokens of a tokenizer.json instead (extra: tokenizers).")
 @click.option("--order", type=int, default=4, metavar="N", show_default=True, help="Longest n-grams, 1 to 8.")
 @click.option("--entropy", default="chao-wang-jost", metavar="NAME", show_default=True, help="Estimator of entropy.")
 @click.option("--bootstrap", type=int, default=100, metavar="B", show_default=True, help="Resamples of the documents.")
@@ -77,6 +81,8 @@ _LABELS = {
 @click.option("--errors", default="strict", metavar="WHAT", show_default=True, help="strict, replace or skip.")
 @click.option("--max-bytes", type=int, default=2**30, metavar="N", show_default=True, help="Of all text, unpacked.")
 @click.option("--seed", type=int, default=0, metavar="N", show_default=True, help="Of all that is random.")
+@click.option("--save-counts", metavar="FILE", help="Save the counts in a .counts file, to merge with others.")
+@click.option("--approximate", is_flag=True, help="Numbers of n-grams only, by sketches (extra: sketch).")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated rows.")
@@ -87,22 +93,40 @@ def command(files: tuple[str, ...], metrics: tuple[str, ...], as_json: bool, as_
     (the baseline against itself), perplexity, what is left of what is rare, repetition. Each with a 95 % interval over
     documents.
     """
-    from lightcollapse.errors import CardError, nearest
+    from lightcollapse.errors import CardError
     from lightcollapse.text import measure
 
     if not files and not options["baseline"]:
         raise click.UsageError("no FILES given", click.get_current_context())
-    if as_json and as_csv:
-        raise CardError("--json and --csv cannot both be printed; choose one")
+    if any(file.endswith(".counts") for file in files):
+        raise CardError("files of counts are measured by lightcollapse merge")
+    one_of(as_json, as_csv)
     with Progress() as progress:
         progress.say("measuring")
         found = measure(list(files), **options)
+    if options["save_counts"]:
+        talk(f"counts are in {options['save_counts']}")
+    show(found, "measure", metrics, as_json=as_json, as_csv=as_csv)
+
+
+def one_of(as_json: bool, as_csv: bool) -> None:
+    """Raises CardError where both are asked for."""
+    from lightcollapse.errors import CardError
+
+    if as_json and as_csv:
+        raise CardError("--json and --csv cannot both be printed; choose one")
+
+
+def show(found: Measurement, verb: str, metrics: Sequence[str], *, as_json: bool, as_csv: bool) -> None:
+    """Print a measurement, all of it or some metrics, as a table, JSON or CSV."""
+    from lightcollapse.errors import CardError, nearest
+
     for metric in metrics:
         if metric not in found.metrics:
             raise CardError(f"no metric {metric!r} here; {nearest(metric, found.metrics)}")
     rows = [row for row in found.rows if not metrics or row.metric in metrics]
     if as_json:
-        write(envelope("measure", map(asdict, rows), found.recipe, warnings=list(found.warnings)))
+        write(envelope(verb, map(asdict, rows), found.recipe, warnings=list(found.warnings)))
     elif as_csv:
         write(_csv(rows))
     else:
@@ -128,9 +152,14 @@ def _cell(value: Any) -> Any:
 
 def _text(found: Measurement, metrics: Sequence[str]) -> str:
     recipe = found.recipe
+    if not found.rows:
+        return "\n".join(textwrap.fill(clean(f"warning: {warning}"), table.WIDTH) for warning in found.warnings)
     parts = [_head(recipe)]
     if metrics:
         parts.append(_table(found, metrics))
+    elif recipe.get("approximate"):
+        for n in range(1, recipe["order"] + 1):
+            parts.append(_table(found, (f"support_{n}", f"kept_{n}")))
     else:
         n, rare = recipe["order"], recipe["rare_order"]
         two = min(2, n)
@@ -158,8 +187,9 @@ def _head(recipe: dict[str, Any]) -> str:
     lines = []
     for generation in recipe["generations"][:20]:
         lines.append(
-            f"{clean(str(generation['generation']))[:20]:>4}  {generation['documents']:,} documents, "
-            f"{generation['symbols']:,} {recipe['unit']}"
+            f"{clean(str(generation['generation']))[:20]:>4}  "
+            + (f"{generation['documents']:,} documents, " if generation["documents"] is not None else "")
+            + f"{generation['symbols']:,} {recipe['unit']}"
         )
     if len(recipe["generations"]) > 20:
         lines.append(f"      and {len(recipe['generations']) - 20} more")
@@ -210,16 +240,18 @@ def _shown(row: Row, place: int | None) -> str:
 
 def _doubtful(row: Row) -> bool:
     """Whether the note is a warning, not a remark that holds of the metric everywhere."""
-    return bool(row.note) and not row.note.endswith(("noise floor", "lower bound"))
+    return bool(row.note) and not row.note.endswith(("noise floor", "lower bound", "the baseline itself"))
 
 
 def _legend(found: Measurement, metrics: Sequence[str]) -> str:
     recipe = found.recipe
-    points = recipe["levels"][-1]["points"]
     lines = []
     if recipe["bootstrap"]:
         lines.append(f"value ±half of its 95 % interval ({recipe['bootstrap']} random halves of the documents)")
-    if not metrics:
+    if recipe.get("approximate"):
+        lines.append("n-grams of each generation at its own size, and the share of the baseline's that it has too")
+    elif not metrics:
+        points = recipe["levels"][-1]["points"]
         lines.append(
             f"distinct: among {points:,} n-grams of each generation. KL in nats; its first row is the noise floor, two "
             "halves of the baseline. Rare: the rarest types of half of the baseline, looked for in the other half "

@@ -12,7 +12,7 @@ from lightcollapse.errors import CardError, DataError, nearest, require
 
 BY = ("generation", "source", "file")
 BASELINE_SOURCE = "human"
-_SUFFIXES = (".txt", ".jsonl", ".ndjson", ".text", ".md")
+_SUFFIXES = (".txt", ".jsonl", ".ndjson", ".text", ".md", ".parquet")
 
 Name = int | str
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -83,7 +83,9 @@ def _expand(path: str) -> list[str]:
         return [path]
     files = [str(file) for file in Path(path).rglob("*") if file.is_file() and _is_text(file)]
     if not files:
-        raise DataError(f"{path!r} holds no text: no file in it ends in {', '.join(_SUFFIXES)} (or these .gz, .xz)")
+        raise DataError(
+            f"{path!r} holds no text: no file in it ends in {', '.join(_SUFFIXES)} (or these .gz, .xz, .zst)"
+        )
     return sorted(files, key=_natural)
 
 
@@ -94,7 +96,8 @@ def _generations_inside(path: str) -> list[str]:
 
 
 def _is_text(file: Path) -> bool:
-    return file.name.lower().removesuffix(".gz").removesuffix(".xz").endswith(_SUFFIXES)
+    name = file.name.lower().removesuffix(".gz").removesuffix(".xz").removesuffix(".zst")
+    return name.endswith(_SUFFIXES)
 
 
 def _natural(path: str) -> list[tuple[int, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,10 @@ from lightcollapse.text.counting import BANDS, Counts, count, lane_sums
 from lightcollapse.text.estimates import Frequencies
 from lightcollapse.text.inputs import Given, Name
 from lightcollapse.text.judging import judge
-from lightcollapse.text.saving import SUFFIX, save
-from lightcollapse.text.tables import opened
+from lightcollapse.text.reading import File
+from lightcollapse.text.saving import is_sketched, load_sketches, named, save, save_sketches
+from lightcollapse.text.sketches import Sketches, sketch
+from lightcollapse.text.tables import opened, prepared, saved
 from lightcollapse.text.texts import FEW_DOCUMENTS, Generation, Texts
 
 Float = NDArray[np.float64]
@@ -98,14 +100,16 @@ def measure(
     entropy: str = "chao-wang-jost",
     seed: int = 0,
     save_counts: str | None = None,
+    approximate: bool = False,
     **options: Any,
 ) -> Measurement:
     """Measure generations of text against the human baseline.
 
     `files`: `{0: "human.jsonl", 1: "gen1.jsonl"}`, 0 or the first the baseline; or a list of files, a generation each;
     or one file whose records have a field `generation`; or files of counts, which are merged. `options` are those of
-    `tables.opened`: how files are read. `bootstrap` is the number of random halves of the documents from which
-    intervals come, 0 for none. `save_counts` names a file for the counts. A generation trained on the baseline itself
+    `tables.prepared`: how files are read. `bootstrap` is the number of random halves of the documents from which
+    intervals come, 0 for none. `save_counts` names a file for the counts; `approximate` keeps sketches
+    instead, which know numbers of n-grams and nothing else. A generation trained on the baseline itself
     is not independent of it, and looks closer than it is.
 
     Raises CardError on an argument that breaks a rule, DataError where a file cannot be read, LimitError where it is
@@ -113,14 +117,43 @@ def measure(
     """
     checked(bootstrap, entropy)
     if save_counts is not None:
-        require(save_counts.endswith(SUFFIX), f"the file for the counts must end in {SUFFIX}", save_counts)
+        named(save_counts)
+    counted = saved(files)
+    if approximate or (counted and is_sketched(counted[0])):
+        found = load_sketches(counted) if counted else sketch(*prepared(files, unit=unit, order=order, seed=seed,
+                                                                        **options), order, seed)  # fmt: skip
+        if save_counts is not None:
+            save_sketches(found, save_counts)
+        return _sketched(found)
     texts = opened(files, unit=unit, order=order, seed=seed, keep=save_counts is not None, **options)
     if save_counts is not None:
         save(texts, save_counts)
+        if not texts.based:
+            return Measurement((), texts.names, {"files": _files(texts.files), "unit": texts.unit},
+                               ("no baseline here: counts are saved, nothing is measured",))  # fmt: skip
     spelled = 1 if texts.whole else min(_SPELLED, texts.order)
     choices = {"unit": texts.unit.partition(" ")[0], "order": texts.order, "bootstrap": bootstrap, "entropy": entropy,
                "errors": options.get("errors", "strict"), "seed": seed, "rare_order": spelled}  # fmt: skip
     return measured(texts, choices)
+
+
+def _sketched(found: Sketches) -> Measurement:
+    """What sketches know: numbers of n-grams, and of those of the baseline that a generation has."""
+    rows = []
+    for n in range(1, found.order + 1):
+        for g, name in enumerate(found.names):
+            own = "" if found.ngrams[g, n - 1] == found.ngrams[0, n - 1] else "at its own size: not comparable"
+            rows.append(Row(f"support_{n}", name, *found.support(g, n), note=own))
+        for g, name in enumerate(found.names):
+            note = "" if g else "the baseline itself"
+            rows.append(Row(f"kept_{n}", name, *found.kept(g, n), note=note))
+    generations = [
+        {"generation": name, "documents": None, "symbols": int(found.ngrams[g, 0])}
+        for g, name in enumerate(found.names)
+    ]
+    recipe = {"unit": found.unit.partition(" ")[0], "order": found.order, "approximate": True, "bootstrap": 0,
+              "files": _files(found.files), "generations": generations}  # fmt: skip
+    return Measurement(tuple(rows), found.names, recipe, ("approximate: numbers of n-grams only, from sketches",))
 
 
 def checked(bootstrap: int, entropy: str) -> None:
@@ -144,7 +177,7 @@ def _measured(texts: Texts, choices: dict[str, Any]) -> Measurement:
     order, seed, spelled = choices["order"], choices["seed"], choices["rare_order"]
     include = halves(texts.documents, choices["bootstrap"], seed)
     maker = _Maker(texts, include)
-    recipe: dict[str, Any] = choices | {"files": _files(texts), "generations": [], "levels": []}
+    recipe: dict[str, Any] = choices | {"files": _files(texts.files), "generations": [], "levels": []}
     for n in range(1, order + 1):
         counts = count(texts, n, include, n <= COMPARED)
         recipe["levels"].append(_of_order(maker, counts, choices["entropy"], n == spelled))
@@ -347,7 +380,7 @@ def _ratio(generation: Generation, resamples: int, g: int, seed: int) -> Float:
     return np.asarray((weights @ raw) / (weights @ packed))
 
 
-def _files(texts: Texts) -> list[dict[str, Any]]:
+def _files(files: Sequence[File]) -> list[dict[str, Any]]:
     return [
         {
             "name": file.name,
@@ -357,7 +390,7 @@ def _files(texts: Texts) -> list[dict[str, Any]]:
             "skipped": file.skipped,
             "wrappers": file.wrappers,
         }
-        for file in texts.files
+        for file in files
     ]
 
 

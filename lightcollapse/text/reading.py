@@ -12,13 +12,14 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from lightcollapse.corpus import stat
-from lightcollapse.errors import DataError, LimitError, require
+from lightcollapse.errors import DataError, LimitError, MissingExtra, require
 
 ERRORS = ("strict", "replace", "skip")
 LONGEST_LINE = 2**28  # bytes: a line is held in memory, and a small file can hide a huge one
@@ -26,6 +27,8 @@ MAX_BYTES = 2**30
 
 _WRAPPER = re.compile("\ufeff[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 _BLANK = b" \t\r\n"
+_PACKED = 2**11  # compressed bytes that are unpacked together: a bomb of zstd makes 64 MiB of them at most
+_ROWS = 1024  # of a table, read together
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,11 @@ def read(file: File, how: Format, budget: Budget) -> Iterator[Document]:
         with _bytes(path) as raw:
             hashed = _Hashed(raw)
             buffered = io.BufferedReader(hashed, 2**18)
-            for document in _documents(_decompressed(buffered, path), file, how, budget):
+            if buffered.peek(4)[:4] == b"PAR1":
+                documents = _table(_Lines(buffered, file, how, budget))
+            else:
+                documents = _documents(_decompressed(buffered, path), file, how, budget)
+            for document in documents:
                 file.documents += 1
                 yield document
             while buffered.read(2**20):  # what lies behind compressed data belongs to the file's hash
@@ -154,13 +161,105 @@ def _decompressed(stream: Any, path: str) -> io.BufferedIOBase:
     if head == b"\xfd7zXZ\x00":
         return io.BufferedReader(lzma.LZMAFile(stream), 2**18)
     if head[:4] == b"\x28\xb5\x2f\xfd":
-        raise DataError(f"{path!r} is compressed with zstd; unpack it first: zstd -d")
-    if head[:4] == b"PAR1":
-        raise DataError(f"{path!r} is a Parquet file; write its text as JSON lines first")
+        return io.BufferedReader(_Zstd(stream, path), 2**18)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{path!r}, line 1, byte 0: this is UTF-16; save it as UTF-8")
     plain: io.BufferedIOBase = stream
     return plain
+
+
+def extra(package: str, what: str, extra: str) -> Any:
+    """The package. Raises MissingExtra where it is not installed."""
+    try:
+        return import_module(package)
+    except ImportError:
+        pip = f'pip install "lightcollapse[{extra}]"'
+        raise MissingExtra(f"{what} needs the package {package.partition('.')[0]}: {pip}") from None
+
+
+class _Zstd(io.RawIOBase):
+    """What a stream compressed with zstd holds, all of its frames. Refuses a stream that is cut short."""
+
+    def __init__(self, stream: Any, path: str) -> None:
+        library = extra("zstandard", f"{path!r} is compressed with zstd: reading it", "zstd")
+        self._error: type[Exception] = library.ZstdError
+        self._make = library.ZstdDecompressor().decompressobj
+        self._frame = self._make()
+        self._stream = stream
+        self._path = path
+        self._held = b""
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while self._given >= len(self._held):
+            data = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                data = data or self._stream.read(_PACKED)
+                if not data:
+                    return 0
+                self._frame = self._make()
+            else:
+                data = self._stream.read(_PACKED)
+                if not data:
+                    raise DataError(f"cannot decompress {self._path!r}: its end is missing")
+            try:
+                self._held, self._given = self._frame.decompress(data), 0
+            except self._error as error:
+                raise DataError(f"cannot decompress {self._path!r}: {error}") from None
+        size = min(len(buffer), len(self._held) - self._given)
+        buffer[:size] = self._held[self._given : self._given + size]
+        self._given += size
+        return size
+
+
+def _table(reader: _Lines) -> Iterator[Document]:
+    """The rows of a Parquet file; a row is named where the line of a text file would be."""
+    file, how = reader.file, reader.how
+    path = file.path
+    library = extra("pyarrow", f"{path!r} is a Parquet file: reading it", "parquet")
+    parquet = extra("pyarrow.parquet", f"{path!r} is a Parquet file: reading it", "parquet")
+    if path == "-":
+        raise DataError("a Parquet file cannot be read from standard input; give its path")
+    try:
+        table = parquet.ParquetFile(path)
+        known = set(table.schema_arrow.names)
+        if how.text_field not in known:
+            raise DataError(f"{path!r} has no column {how.text_field!r}, only {', '.join(sorted(known))[:200]}")
+        fields = (how.text_field, how.generation_field, how.source_field)
+        row = 0
+        for batch in table.iter_batches(_ROWS, columns=[name for name in fields if name in known]):
+            columns = [batch.column(name) if name in batch.schema.names else [None] * len(batch) for name in fields]
+            for text, generation, source in zip(*columns, strict=True):
+                row += 1
+                document = _of_row(reader, row, *map(_value, (text, generation, source)))
+                if document is not None:
+                    yield document
+    except (library.lib.ArrowException, OSError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"cannot read the Parquet file {path!r}: {first}") from None
+
+
+def _value(cell: Any) -> Any:
+    """A cell of a table in Python: bytes where it is no UTF-8."""
+    try:
+        return cell.as_py() if hasattr(cell, "as_py") else cell
+    except UnicodeDecodeError:
+        return bytes(cell.as_buffer())
+
+
+def _of_row(reader: _Lines, row: int, text: Any, generation: Any, source: Any) -> Document | None:
+    """A row as a document; None where it is left out."""
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogatepass")
+    if not isinstance(text, bytes) or not isinstance(generation, int | str | None):
+        reader.refuse(row, f": a row must hold text, got {type(text).__name__}")
+        return None
+    reader.spend(len(text), row)
+    whole = reader.text(row, 0, text)
+    return None if whole is None else Document(whole, row, generation, None if source is None else str(source))
 
 
 def _documents(stream: io.BufferedIOBase, file: File, how: Format, budget: Budget) -> Iterator[Document]:
@@ -198,6 +297,12 @@ class _Lines(Iterator[tuple[int, int, bytes]]):
         if number == 1 and line.startswith(b"\xef\xbb\xbf"):
             return number, 3, line[3:]
         return number, offset, line
+
+    def spend(self, size: int, number: int) -> None:
+        """Raises LimitError where a text is too long, or all are too much."""
+        if size > LONGEST_LINE:
+            raise LimitError(f"{self.file.path!r}, line {number}: longer than {LONGEST_LINE} bytes")
+        self._budget.spend(size, self.file.path)
 
     def refuse(self, number: int, problem: str) -> None:
         """Raise DataError, or count a document that is left out."""
@@ -246,7 +351,7 @@ def _decoder(how: Format) -> msgspec.json.Decoder[Any]:
 
 
 def _is_json_lines(line: bytes, path: str, decoder: msgspec.json.Decoder[Any]) -> bool:
-    name = path.lower().removesuffix(".gz").removesuffix(".xz")
+    name = path.lower().removesuffix(".gz").removesuffix(".xz").removesuffix(".zst")
     if name.endswith((".jsonl", ".ndjson")):
         return True
     if not line.startswith(b"{"):

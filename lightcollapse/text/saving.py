@@ -12,7 +12,8 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.corpus import stat
-from lightcollapse.errors import CardError, DataError, LimitError
+from lightcollapse.errors import DataError, LimitError, require
+from lightcollapse.text import sketches
 from lightcollapse.text.blocks import BLOCKS
 from lightcollapse.text.entries import Runs, sort_rows
-from lightcollapse.text.inputs import Name
+from lightcollapse.text.inputs import BASELINE_SOURCE, Name
 from lightcollapse.text.reading import File
 from lightcollapse.text.texts import MOST_OWNERS, Generation, Texts
 
@@ -62,6 +64,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     format: str
     version: int
     unit: str
+    by_source: bool
     whole: bool
     order: int
     blocks: int
@@ -76,7 +79,6 @@ def save(texts: Texts, path: str) -> None:
 
     Raises CardError where the name does not end in `.counts`, OSError where it cannot be written.
     """
-    _named(path)
     parts = texts.entries.parts
     arrays = {
         **{
@@ -89,26 +91,32 @@ def save(texts: Texts, path: str) -> None:
         "ngrams": texts.ngrams,
         **{name: np.stack([getattr(one, name) for one in texts.generations]) for name in _OF_BLOCKS},
     }
-    begins = np.cumsum([len(part) for part in parts])[:-1]
-    arrays["shared"][begins[begins < len(arrays["shared"])]] = 0  # a part begins with all its symbols
+    _pack(path, _header(texts), {name: np.ascontiguousarray(array, _TYPES[name]) for name, array in arrays.items()})
+
+
+def save_sketches(found: sketches.Sketches, path: str) -> None:
+    """Write sketches, as `save` writes counts."""
+    _pack(path, {"format": sketches.FORMAT, "version": VERSION, **found.header()}, found.members())
+
+
+def _pack(path: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    named(path)
     temporary = f"{path}.{os.getpid()}.part"
     try:
         with (
             open(temporary, "xb") as stream,
             zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out,
         ):
-            digests = {
-                name: _write(out, name, np.ascontiguousarray(array, _TYPES[name])) for name, array in arrays.items()
-            }
-            out.writestr(_member(_HEADER), json.dumps(_header(texts, digests)).encode())
+            digests = {name: _write(out, name, array) for name, array in arrays.items()}
+            out.writestr(_member(_HEADER), json.dumps(header | {"sha256": digests}).encode())
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _named(path: str) -> None:
-    if not path.endswith(SUFFIX):
-        raise CardError(f"counts are saved in a file whose name ends in {SUFFIX}, got {path!r}")
+def named(path: str) -> None:
+    """Raises CardError unless it is the name of a file of counts."""
+    require(path.endswith(SUFFIX), f"the file for the counts must end in {SUFFIX}", path)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
@@ -146,11 +154,12 @@ class _Hashed:
         return data
 
 
-def _header(texts: Texts, digests: dict[str, str]) -> dict[str, Any]:
+def _header(texts: Texts) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
         "unit": texts.unit,
+        "by_source": texts.by_source,
         "whole": texts.whole,
         "order": texts.order,
         "blocks": BLOCKS,
@@ -163,8 +172,82 @@ def _header(texts: Texts, digests: dict[str, str]) -> dict[str, Any]:
             {name: getattr(file, name) for name in ("name", "sha256", "documents", "replaced", "skipped", "wrappers")}
             for file in texts.files
         ],
-        "sha256": digests,
     }
+
+
+class _Packed:
+    """A file of ours: its header, and its arrays, whose hashes are checked as they are read."""
+
+    def __init__(self, path: str) -> None:
+        """Raises DataError where it is damaged, or no file of counts."""
+        self.path = path
+        stat(path)
+        with self._guarded():
+            self._zip = zipfile.ZipFile(path)
+        with self._guarded():
+            self.raw = self._read_header()
+        try:
+            said = msgspec.json.decode(self.raw)
+            self.format, version, self.digests = said["format"], said["version"], dict(said["sha256"])
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+            raise self.damaged(f"its header: {error}") from None
+        if self.format not in (FORMAT, sketches.FORMAT):
+            raise self.damaged(f"its format is {self.format!r:.40}")
+        if version != VERSION:
+            raise DataError(
+                f"{path!r} is of version {version!r:.20} of the format, this program reads {VERSION}; save it anew "
+                "with --save-counts"
+            )
+
+    def damaged(self, why: str) -> DataError:
+        """The error of a file that is not as it was written."""
+        return DataError(f"{self.path!r} is damaged, or no file of counts: {why}; save it anew with --save-counts")
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
+            raise self.damaged(str(error)) from None
+        except OSError as error:
+            raise DataError(f"cannot read {self.path!r}: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        """Nothing more is read."""
+        self._zip.close()
+
+    def _read_header(self) -> bytes:
+        if sum(member.file_size for member in self._zip.infolist()) > MOST_BYTES:
+            raise LimitError(f"{self.path!r} holds more than {MOST_BYTES} bytes")
+        if self._zip.getinfo(_HEADER).file_size > _MOST_HEADER:
+            raise self.damaged("its header is too large")
+        with self._zip.open(_HEADER) as stream:
+            return stream.read(_MOST_HEADER + 1)
+
+    def array(self, name: str, kind: str) -> NDArray[Any]:
+        """An array by name. Raises DataError where it is not of that kind, or not what was written."""
+        with self._guarded():
+            size = self._zip.getinfo(f"{name}.npy").file_size
+            with self._zip.open(f"{name}.npy") as stream:
+                hashed = _Hashed(stream)
+                try:
+                    if np.lib.format.read_magic(hashed) != (1, 0):  # type: ignore[arg-type]
+                        raise ValueError("of another version")
+                    shape, turned, found = np.lib.format.read_array_header_1_0(hashed)  # type: ignore[arg-type]
+                except ValueError as error:
+                    raise self.damaged(f"{name}: {error}") from None
+                length = int(np.prod(shape, dtype=object)) * found.itemsize if shape else 0
+                if found.str != kind or turned or not shape or length > size:
+                    raise self.damaged(f"{name} is no array as it should be")
+                data = bytearray()
+                while len(data) < length:
+                    piece = hashed.read(min(2**24, length - len(data)))
+                    if not piece:
+                        raise self.damaged(f"{name} is cut short")
+                    data += piece
+        if hashed.digest.hexdigest() != self.digests.get(name):
+            raise self.damaged(f"{name} does not have the SHA-256 that its header says")
+        return np.frombuffer(data, dtype=kind).reshape(shape)
 
 
 class Counted:
@@ -173,33 +256,20 @@ class Counted:
     def __init__(self, path: str) -> None:
         """Raises DataError where the file is damaged or no file of counts, LimitError where it is too large."""
         self.path = path
-        stat(path)
+        packed = _Packed(path)
+        self._damaged = packed.damaged
         try:
-            with zipfile.ZipFile(path) as packed:
-                self.header = self._read_header(packed)
-                self.arrays = {name: self._array(packed, name) for name in _TYPES}
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
-            raise self._damaged(str(error)) from None
-        except OSError as error:
-            raise DataError(f"cannot read {path!r}: {error.strerror or error}") from None
+            if packed.format != FORMAT:
+                raise DataError(f"{path!r} holds sketches of --approximate, not counts; merge it with its like")
+            self.header = self._known(packed.raw)
+            self.arrays = {name: packed.array(name, kind) for name, kind in _TYPES.items()}
+        finally:
+            packed.close()
         self._check()
 
-    def _damaged(self, why: str) -> DataError:
-        return DataError(f"{self.path!r} is damaged, or no file of counts: {why}; save it anew with --save-counts")
-
-    def _read_header(self, packed: zipfile.ZipFile) -> _Header:
-        if packed.getinfo(_HEADER).file_size > _MOST_HEADER:
-            raise self._damaged("its header is too large")
-        with packed.open(_HEADER) as stream:
-            raw = stream.read(_MOST_HEADER + 1)
+    def _known(self, raw: bytes) -> _Header:
         try:
-            said = msgspec.json.decode(raw)
-            if isinstance(said, dict) and said.get("format") == FORMAT and said.get("version") != VERSION:
-                raise DataError(
-                    f"{self.path!r} is of version {said.get('version')!r:.20} of the format, this program reads "
-                    f"{VERSION}; save it anew with --save-counts"
-                )
-            header = msgspec.convert(said, _Header)
+            header = msgspec.json.decode(raw, type=_Header)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise self._damaged(f"its header: {error}") from None
         good = header.format == FORMAT and header.blocks == BLOCKS and 1 <= header.order <= 8
@@ -212,31 +282,6 @@ class Counted:
         if len(header.generations) > MOST_OWNERS // BLOCKS:
             raise self._damaged("too many generations")
         return header
-
-    def _array(self, packed: zipfile.ZipFile, name: str) -> NDArray[Any]:
-        size = packed.getinfo(f"{name}.npy").file_size
-        if sum(member.file_size for member in packed.infolist()) > MOST_BYTES:
-            raise LimitError(f"{self.path!r} holds more than {MOST_BYTES} bytes")
-        with packed.open(f"{name}.npy") as stream:
-            hashed = _Hashed(stream)
-            try:
-                if np.lib.format.read_magic(hashed) != (1, 0):  # type: ignore[arg-type]
-                    raise ValueError("of another version")
-                shape, turned, kind = np.lib.format.read_array_header_1_0(hashed)  # type: ignore[arg-type]
-            except ValueError as error:
-                raise self._damaged(f"{name}: {error}") from None
-            length = int(np.prod(shape, dtype=object)) * kind.itemsize if shape else 0
-            if kind.str != _TYPES[name] or turned or not shape or length > size:
-                raise self._damaged(f"{name} is no array as it should be")
-            data = bytearray()
-            while len(data) < length:
-                piece = hashed.read(min(2**24, length - len(data)))
-                if not piece:
-                    raise self._damaged(f"{name} is cut short")
-                data += piece
-        if hashed.digest.hexdigest() != self.header.sha256.get(name):
-            raise self._damaged(f"{name} does not have the SHA-256 that its header says")
-        return np.frombuffer(data, dtype=_TYPES[name]).reshape(shape)
 
     def _check(self) -> None:
         """Whether the numbers fit one another."""
@@ -311,7 +356,7 @@ def load(paths: Sequence[str], *, keep: bool = False) -> Texts:
     ordered[:, used] = repeated[:, : len(used)]
     starts = np.cumsum([0, *map(len, symbols)], dtype=np.int64)
     return Texts(
-        unit=first.unit, whole=first.whole, order=first.order, alphabet=len(symbols),
+        by_source=first.by_source, unit=first.unit, whole=first.whole, order=first.order, alphabet=len(symbols),
         generations=tuple(found[name] for name in order),
         entries=runs.merged(len(symbols), used, keep=keep), repeated=ordered,
         names_of_symbols=(np.frombuffer(b"".join(symbols), dtype=np.uint8), starts), files=tuple(files), models=False,
@@ -353,5 +398,29 @@ def _ordered(found: dict[Name, Generation], first: _Header) -> list[Name]:
             some = ", ".join(map(str, order[:8]))
             raise DataError(f"no counts of generation 0, the human baseline; found {some}; merge them with its file")
         return list(order)
-    rest = [name for name in found if name != first.generations[0].name]
-    return [first.generations[0].name, *sorted(rest, key=str)]
+    baseline = BASELINE_SOURCE if first.by_source else first.generations[0].name
+    if baseline not in found:
+        raise DataError(f"no counts of the source {baseline!r}, the baseline; merge them with its file")
+    return [baseline, *sorted((name for name in found if name != baseline), key=str)]
+
+
+def load_sketches(paths: Sequence[str]) -> sketches.Sketches:
+    """Sketches of files, merged."""
+    parts = []
+    for path in paths:
+        packed = _Packed(path)
+        try:
+            if packed.format != sketches.FORMAT:
+                raise DataError(f"{path!r} holds counts, not sketches of --approximate; merge it with its like")
+            members = {name: packed.array(name, "|u1").tobytes() for name in packed.digests}
+        finally:
+            packed.close()
+        parts.append(sketches.loaded(packed.raw, members, path))
+    return sketches.merged(parts, paths)
+
+
+def is_sketched(path: str) -> bool:
+    """Whether a file holds sketches. Raises DataError where it is damaged."""
+    packed = _Packed(path)
+    packed.close()
+    return bool(packed.format == sketches.FORMAT)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from lightcollapse.errors import require
 from lightcollapse.text import blocks, saving
 from lightcollapse.text.blocks import BLOCKS
-from lightcollapse.text.inputs import Given, Name, resolve
+from lightcollapse.text.inputs import Given, Inputs, Name, resolve
 from lightcollapse.text.reading import MAX_BYTES, Format
 from lightcollapse.text.texts import Texts, gather
-from lightcollapse.text.tokens import tokens
+from lightcollapse.text.tokens import Tokens, tokens
 
 LONGEST = 8
 
@@ -117,10 +117,25 @@ def tabulate(files: Given, *, unit: str = "words", order: int = 1, **options: An
 
 
 def opened(
+    files: Given, *, unit: str = "words", order: int = 4, seed: int = 0, keep: bool = False, **options: Any
+) -> Texts:
+    """Generations read from files of text, or from files of counts; `keep` keeps what saving needs.
+
+    `options` are those of `prepared`.
+    """
+    counted = saved(files)
+    if counted:
+        return saving.load(counted, keep=keep)
+    inputs, how, cut = prepared(files, unit=unit, order=order, seed=seed, **options)
+    return gather(inputs, how, cut, order, seed, keep=keep)
+
+
+def prepared(
     files: Given,
     *,
     unit: str = "words",
     order: int = 4,
+    seed: int = 0,
     baseline: str | None = None,
     by: str | None = None,
     generation_from_filename: str | None = None,
@@ -130,19 +145,13 @@ def opened(
     errors: str = "strict",
     max_bytes: int = MAX_BYTES,
     tokenizer: str | None = None,
-    seed: int = 0,
-    keep: bool = False,
-) -> Texts:
-    """Generations read from files of text, or from files of counts; `keep` keeps what saving needs."""
+) -> tuple[Inputs, Format, Tokens]:
+    """Which files hold what, how they are read, and what cuts them. Raises CardError where options break a rule."""
     require(1 <= order <= LONGEST, f"order must lie in 1 .. {LONGEST}", order)
     require(0 <= seed < 2**64, "seed must lie in [0, 2^64)", seed)
-    counted = saved(files)
-    if counted:
-        return saving.load(counted, keep=keep)
     how = Format(errors, text_field, generation_field, source_field, max_bytes)
     cut = tokens(unit, tokenizer)
-    inputs = resolve(files, by=by, baseline=baseline, from_filename=generation_from_filename)
-    return gather(inputs, how, cut, order, seed, keep=keep)
+    return resolve(files, by=by, baseline=baseline, from_filename=generation_from_filename), how, cut
 
 
 def saved(files: Given) -> list[str]:
@@ -150,4 +159,4 @@ def saved(files: Given) -> list[str]:
     if isinstance(files, str | os.PathLike):
         files = [files]
     paths = [os.fspath(path) for path in files] if isinstance(files, list | tuple) else []
-    return paths if all(path.endswith(saving.SUFFIX) for path in paths) else []
+    return paths if paths and all(path.endswith(saving.SUFFIX) for path in paths) else []

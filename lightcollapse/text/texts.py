@@ -10,14 +10,15 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.errors import DataError, LimitError
 from lightcollapse.text.blocks import BLOCKS, deal, priorities
-from lightcollapse.text.entries import Runs, Sorted, sort_text
+from lightcollapse.text.entries import Entries, Runs, Sorted, sort_text
 from lightcollapse.text.inputs import BASELINE_SOURCE, Inputs, Name
 from lightcollapse.text.reading import Budget, Document, File, Format, read
 from lightcollapse.text.tokens import Symbols, Tokens
@@ -171,6 +172,7 @@ class Texts:
         names_of_symbols: bytes of what symbols stand for, and where each begins.
         files: every file.
         models: whether documents were kept for the n-gram models.
+        by_source: whether generations are sources, of which `human` is the baseline.
     """
 
     unit: str
@@ -183,11 +185,18 @@ class Texts:
     names_of_symbols: tuple[NDArray[np.uint8], Int]
     files: tuple[File, ...]
     models: bool = True
+    by_source: bool = False
 
     @property
     def names(self) -> tuple[Name, ...]:
         """What the generations are called."""
         return tuple(generation.name for generation in self.generations)
+
+    @property
+    def based(self) -> bool:
+        """Whether the first generation is the baseline: where counts are only saved, it may be elsewhere."""
+        first = self.names[0]
+        return first == BASELINE_SOURCE if self.by_source else not isinstance(first, int) or first == 0
 
     @property
     def documents(self) -> Int:
@@ -205,6 +214,13 @@ class Texts:
         return np.concatenate([generation.ngrams for generation in self.generations], axis=1)
 
 
+class Sink(Protocol):
+    """What takes the sorted parts of text that is no longer held."""
+
+    def add(self, parts: Iterator[tuple[Entries, Symbols]]) -> None:
+        """Take the sorted parts of a chunk of text, with the symbols of their entries."""
+
+
 class Gatherer:
     """Takes documents one after another, and makes Texts of them."""
 
@@ -218,7 +234,7 @@ class Gatherer:
         self._lengths: list[Int] = []
         self._groups: list[Int] = []
         self._held = 0
-        self._runs: Runs | None = None
+        self.runs: Sink | None = None
         self._repeated = np.zeros((order, MOST_OWNERS), dtype=np.int64)
         self._pool = ThreadPoolExecutor(1)
 
@@ -279,7 +295,7 @@ class Gatherer:
         self._groups.append(generation.place * BLOCKS + blocks)
         self._held += len(symbols)
         if self._held >= self.chunk:
-            self._spill()
+            self.spill()
 
     def _text(self) -> tuple[Symbols, Symbols, Symbols]:
         """Padded symbols, the document of each, and the owner of each document: of what is held, which is let go."""
@@ -294,11 +310,14 @@ class Gatherer:
         self._symbols, self._lengths, self._groups, self._held = [], [], [], 0
         return text, document, groups
 
-    def _spill(self) -> None:
-        if self._runs is None:
-            self._runs = Runs(self.order, MOST_OWNERS)
+    def spill(self) -> None:
+        """Give what is held to the runs."""
+        if not self._held:
+            return
+        if self.runs is None:
+            self.runs = Runs(self.order, MOST_OWNERS)
         text, document, groups = self._text()
-        self._runs.add(
+        self.runs.add(
             sort_text(text, document, groups, self.order, self.cut.alphabet, self._repeated, joined=True)
         )  # fmt: skip
 
@@ -310,11 +329,11 @@ class Gatherer:
         for g, generation in enumerate(generations):
             here = slice(generation.place * BLOCKS, (generation.place + 1) * BLOCKS)
             owners[here] = np.arange(g * BLOCKS, (g + 1) * BLOCKS)
-        if int(generations[0].symbols.sum()) < 2:
+        if int(generations[0].symbols.sum()) < 2 and not keep:
             raise DataError(f"the baseline, generation {order[0]!r}, holds one symbol: too little to measure")
         size = len(generations) * BLOCKS
         repeated = np.zeros((self.order, size), dtype=np.int64)
-        if self._runs is None:
+        if not isinstance(self.runs, Runs):
             text, document, groups = self._text()
             parts = [
                 entries
@@ -323,11 +342,10 @@ class Gatherer:
             ]  # fmt: skip
             entries = Sorted(self.order, parts)
         else:
-            if self._held:
-                self._spill()
+            self.spill()
             used = np.flatnonzero(self._repeated.any(axis=0))
             repeated[:, owners[used]] = self._repeated[:, used]
-            entries = self._runs.merged(self.cut.alphabet, owners[:size], keep=keep)
+            entries = self.runs.merged(self.cut.alphabet, owners[:size], keep=keep)
         _copies(generations)
         return Texts(self.cut.unit, self.cut.whole, self.order, self.cut.alphabet, generations, entries, repeated,
                      self.cut.names(), tuple(files))  # fmt: skip
@@ -378,13 +396,24 @@ def _whole(keys: NDArray[np.uint64]) -> NDArray[np.bytes_]:
 def gather(
     inputs: Inputs, how: Format, cut: Tokens, order: int, seed: int, *, chunk: int = CHUNK, keep: bool = False
 ) -> Texts:
-    """Read all files. Raises DataError where one cannot be read, or there is no baseline or nothing in a generation."""
-    files: list[File] = []
+    """Read all files; `keep` keeps what saving needs, and lets the baseline be elsewhere.
+
+    Raises DataError where one cannot be read, or there is no baseline or nothing in a generation.
+    """
     gatherer = Gatherer(cut, order, seed, chunk)
+    files, names = read_into(gatherer, inputs, how, partial=keep)
+    return replace(gatherer.close(names, files, keep=keep), by_source=inputs.by == "source")
+
+
+def read_into(
+    gatherer: Gatherer, inputs: Inputs, how: Format, *, partial: bool = False
+) -> tuple[list[File], list[Name]]:
+    """Read all files; returns them, and the generations, the baseline first; where they are `partial` it may lack."""
+    files: list[File] = []
     for name, document in _named(inputs, how, files):
         gatherer.add(name, document.text)
     gatherer.finish()
-    return gatherer.close(_ordered(gatherer.generations, inputs), files, keep=keep)
+    return files, _ordered(gatherer.generations, inputs, partial)
 
 
 def _named(inputs: Inputs, how: Format, files: list[File]) -> Iterator[tuple[Name, Document]]:
@@ -433,19 +462,21 @@ def _number(generation: int | str | None, path: str, line: int) -> int | None:
     raise DataError(f"{path!r}, line {line}: a generation must be a whole number from 0 up, got {generation!r:.40}")
 
 
-def _ordered(found: dict[Name, Generation], inputs: Inputs) -> list[Name]:
+def _ordered(found: dict[Name, Generation], inputs: Inputs, partial: bool) -> list[Name]:
     """Names of the generations, the baseline first. Raises DataError where it is missing or one holds no symbol."""
     for name, generation in found.items():
         if not generation.documents.any():
             raise DataError(f"generation {name!r} is empty: none of its {generation.empty} documents holds a symbol")
     if inputs.by == "source":
         if BASELINE_SOURCE not in found:
+            if partial:
+                return sorted(found, key=str)
             raise DataError(f"no record has the source {BASELINE_SOURCE!r}, the baseline; found {_some(found)}")
         return [BASELINE_SOURCE, *sorted(str(name) for name in found if name != BASELINE_SOURCE)]
     if any(not isinstance(name, int) for name in found):
         return list(found)
     ordered = sorted(found, key=lambda name: int(name))
-    if ordered[0] != 0:
+    if ordered[0] != 0 and not partial:
         raise DataError(
             f"no text of generation 0, the human baseline; found {_some(ordered)}; give it with --baseline FILE"
         )
