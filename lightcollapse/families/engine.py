@@ -17,11 +17,12 @@ from lightcollapse.curation import COSTS, Curation, Stage, metrics_of
 from lightcollapse.families.base import ISLANDS, Block, Family, needs_points, used_columns
 from lightcollapse.families.estimator import Additive, Estimator, Float, Model, Statistics
 from lightcollapse.kernels import draws as purposes
-from lightcollapse.kernels.draws import Batch, Draws, join
+from lightcollapse.kernels.draws import Batch, Draws, join, taken
 from lightcollapse.schedule import ALL, REAL, Schedule
 
 _BLOCK_BYTES = 2**22  # of training points that a block of lanes holds: about a second-level cache
 _MOST_LANES = 1024
+_FEW_LANES, _MOST_BYTES = 64, 2**26  # where lanes are long
 
 
 class Medium(Protocol):
@@ -29,7 +30,7 @@ class Medium(Protocol):
 
     def real(self, count: int, draws: Draws, bias: float) -> Any: ...
     def write(self, past: Past, count: int, draws: Draws) -> Any: ...
-    def reused(self, batch: Any, count: int, draws: Draws) -> Any: ...
+    def reused(self, batches: list[Any], count: int, draws: Draws) -> Any: ...
     def join(self, batches: list[Any]) -> Any: ...
     def fit(self, real: Any, synthetic: Any, weight: float, past: Past, draws: Draws) -> Model: ...
 
@@ -41,6 +42,7 @@ class Past(NamedTuple):
     first: Model | None
     batches: dict[int, Any]
     wrote: Any = None  # what the model wrote already, where its curation is measured
+    pool: tuple[int, Any] | None = None  # sums of the batches from that one on, so that none is added twice
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Sums:
     def write(self, past: Past, count: int, draws: Draws) -> Statistics:
         return self.estimator.write_statistics(past.model, count, draws)
 
-    def reused(self, batch: Statistics, count: int, draws: Draws) -> Statistics:
-        return batch
+    def reused(self, batches: list[Statistics], count: int, draws: Draws) -> Statistics:
+        return self.join(batches)
 
     def join(self, batches: list[Statistics]) -> Statistics:
         whole = batches[0]
@@ -117,13 +119,15 @@ class Points:
             batch = step.real(self.stage(past, draws.stream(stream), {}), batch)
         return batch
 
-    def reused(self, batch: Batch, count: int, draws: Draws) -> Batch:
+    def reused(self, batches: list[Batch], count: int, draws: Draws) -> Batch:
         """`count` points without replacement, of those that were not removed as long as there are any."""
-        if count in (ALL, batch.count):
-            return batch
-        keys = draws.uniforms(batch.count)
-        keys[batch.weights == 0.0] = 2.0
-        return batch.chosen(np.argpartition(keys, count - 1, axis=1)[:, :count])
+        points = sum(batch.count for batch in batches)
+        if count in (ALL, points):
+            return join(batches)
+        if any(batch.removed for batch in batches):
+            whole = join(batches)
+            return taken([whole], draws.places(count, points, whole.weights))
+        return taken(batches, draws.places(count, points))
 
     def join(self, batches: list[Batch]) -> Batch:
         return join(batches)
@@ -223,9 +227,12 @@ class Recursion:
 
     @property
     def block_size(self) -> int:
-        """Replicates of a block whose points fit a second-level cache."""
-        lanes = _BLOCK_BYTES // (8 * (self.estimator.dimension + 1) * max(1, self.points_kept))
-        return max(1, min(_MOST_LANES, lanes) // self.labs)
+        """Replicates of a block whose points fit a second-level cache; where that is a few, more of them up to
+        _MOST_BYTES, lest calls cost more than points.
+        """
+        lane = 8 * (self.estimator.dimension + 1) * max(1, self.points_kept)
+        lanes = max(min(_MOST_LANES, _BLOCK_BYTES // lane), min(_FEW_LANES, _MOST_BYTES // lane))
+        return max(1, lanes // self.labs)
 
     @property
     def memory(self) -> int:
@@ -268,9 +275,10 @@ class Recursion:
         real = self.real_part(row, past, t, draws)
         if t == 1:
             batches[REAL] = real
-        synthetic = self.synthetic_part(row, batches, t, draws)
+        synthetic = self.synthetic_part(row, past, t, draws)
         model = self.medium.fit(real, synthetic, float(row["weight"]), past, draws.at(t, purposes.FIT))
-        return Past(model, past.first if t > 1 else model, batches)
+        pool = (int(row["oldest"]), synthetic) if isinstance(self.medium, Sums) and synthetic is not None else None
+        return Past(model, past.first if t > 1 else model, batches, pool=pool)
 
     def real_part(self, row: Any, past: Past, t: int, draws: Draws) -> Any:
         """Fresh real points and points of the first real sample, or None."""
@@ -278,7 +286,7 @@ class Recursion:
         if row["fresh"] > 0:
             parts.append(self.medium.real(int(row["fresh"]), draws.at(t, purposes.REAL), float(row["bias"])))
         if row["anchor"] != 0:
-            parts.append(self.medium.reused(past.batches[REAL], int(row["anchor"]), draws.at(t, purposes.ANCHOR)))
+            parts.append(self.medium.reused([past.batches[REAL]], int(row["anchor"]), draws.at(t, purposes.ANCHOR)))
         if not parts:
             return None
         real = self.medium.join(parts)
@@ -286,12 +294,15 @@ class Recursion:
             real = self.medium.real_curated(real, past, draws.at(t, purposes.REAL))
         return real
 
-    def synthetic_part(self, row: Any, batches: dict[int, Any], t: int, draws: Draws) -> Any:
+    def synthetic_part(self, row: Any, past: Past, t: int, draws: Draws) -> Any:
         """What the row takes of its pool, or None."""
-        pool = [batches[g] for g in range(int(row["oldest"]), t) if g in batches]
+        oldest = int(row["oldest"])
+        pool = [past.batches[g] for g in range(oldest, t) if g in past.batches]
         if row["take"] == 0 or not pool:
             return None
-        return self.medium.reused(self.medium.join(pool), int(row["take"]), draws.at(t, purposes.POOL))
+        if past.pool is not None and past.pool[0] == oldest:
+            pool = [past.pool[1], past.batches[t - 1]]
+        return self.medium.reused(pool, int(row["take"]), draws.at(t, purposes.POOL))
 
     def wanted(self, t: int) -> int:
         """Points that a lane writes for training set t, and after the last one as many as for it."""

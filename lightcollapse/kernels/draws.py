@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,18 @@ class Draws:
         fill_normals(out, first, *self.arguments)
         return out
 
+    def places(self, count: int, points: int, weights: Float | None = None) -> NDArray[np.int64]:
+        """Places of `count` of each lane's points, without replacement and in order: int64 (lanes, count).
+
+        Those of weight 0 come last: `weights` is float64 (lanes, points), None where there are none.
+        """
+        from lightcollapse.kernels.points import choose
+
+        out = np.empty((self.lanes, count), np.int64)
+        choose(out, points, np.empty((self.lanes, 0)) if weights is None else weights, *self.arguments)
+        out.sort(axis=1)
+        return out
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -100,6 +113,24 @@ class Batch:
         return Batch(
             np.ascontiguousarray(points), np.ascontiguousarray(np.take_along_axis(self.weights, index, axis=1))
         )
+
+    @cached_property
+    def removed(self) -> bool:
+        """Whether some point has weight 0."""
+        return not self.weights.all()
+
+
+def taken(batches: list[Batch], places: NDArray[np.int64]) -> Batch:
+    """The points at `places`, int64 (lanes, count), each lane's in order, of the batches laid end to end."""
+    from lightcollapse.kernels.points import gather
+
+    lanes, count = places.shape
+    points, weights = np.empty((lanes, count, batches[0].points.shape[2])), np.empty((lanes, count))
+    done, first = np.zeros(lanes, np.int64), 0
+    for batch in batches:
+        gather(points, weights, done, places, first, batch.points, batch.weights)
+        first += batch.count
+    return Batch(points, weights)
 
 
 def join(batches: list[Batch]) -> Batch:
