@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 from scipy.stats import binom
 
-from lightcollapse.predictions import _large_chain, branching, pairs, smoothing, wright_fisher
+from lightcollapse.predictions import _large_chain, branching, pairs, smoothing, wright_fisher, wright_fisher_mixed
 
 Float = NDArray[np.float64]
 LARGE = 100_000
@@ -93,7 +93,7 @@ def test_losses_after_many_generations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_hundred_thousand_points_keep_the_identities_of_pairs() -> None:
     values, counts = wright_fisher.grouped(WORDS)
-    sizes = np.full(300, LARGE)
+    sizes = np.full(60, LARGE)
     columns = wright_fisher.expected_each(values, sizes, lambda share: share * (1.0 - share))
     assert np.allclose(columns @ counts, wright_fisher.heterozygosity_mean(WORDS, sizes)[1:], rtol=1e-11)
     alone = wright_fisher.expected_each(values, sizes, lambda share: share)
@@ -107,8 +107,8 @@ def test_a_hundred_thousand_points_keep_the_identities_of_pairs() -> None:
 
 
 def test_a_hundred_thousand_points_smoothed_keep_theirs() -> None:
-    square = smoothing.smoothed_expected_sum(WORDS, [LARGE] * 50, 20.0, np.square)
-    assert np.allclose(1.0 - square, smoothing.smoothed_heterozygosity_mean(WORDS, [LARGE] * 50, 20.0), rtol=1e-11)
+    square = smoothing.smoothed_expected_sum(FEW, [LARGE] * 20, 20.0, np.square)
+    assert np.allclose(1.0 - square, smoothing.smoothed_heterozygosity_mean(FEW, [LARGE] * 20, 20.0), rtol=1e-11)
 
 
 def test_entropy_of_a_hundred_thousand_points_is_what_small_chains_point_to() -> None:
@@ -144,8 +144,44 @@ def test_survivors_of_a_hundred_thousand_points_share_what_two_draws_share() -> 
         assert np.allclose(column, p - kept * p * (1.0 - p), rtol=1e-11)
 
 
+@pytest.mark.parametrize("fresh", [0, 1, 30, 500, 799, 800])
+@pytest.mark.parametrize("term", ["entropy_terms", "half_distances", "presences"])
+def test_panels_with_fresh_data_agree_with_every_count(fresh: int, term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tilted = [0.1, 0.15, 0.25, 0.5]
+    arguments = (FEW, [900] + [800] * 30, fresh, getattr(wright_fisher_mixed, term))
+    exact = wright_fisher_mixed.fresh_expected_sum(*arguments)
+    biased = wright_fisher_mixed.fresh_expected_sum(*arguments, tilted=tilted)
+    limit = wright_fisher_mixed.fresh_limit_sum(FEW, 800, fresh, arguments[3]) if fresh >= 30 else 0.0
+    monkeypatch.setattr(wright_fisher_mixed, "LARGEST_CHAIN", 100)
+    assert np.allclose(wright_fisher_mixed.fresh_expected_sum(*arguments), exact, rtol=1e-11)
+    assert np.allclose(wright_fisher_mixed.fresh_expected_sum(*arguments, tilted=tilted), biased, rtol=1e-11)
+    if fresh >= 30:
+        assert np.isclose(wright_fisher_mixed.fresh_limit_sum(FEW, 800, fresh, arguments[3]), limit, rtol=1e-11)
+
+
+@pytest.mark.parametrize("fresh", [5, 5000])
+def test_a_hundred_thousand_points_with_fresh_data_keep_the_identities_of_pairs(fresh: int) -> None:
+    def agree(share: Float, p: Float) -> Float:
+        return np.asarray(share**2 + 0.0 * p)
+
+    sums = wright_fisher_mixed.fresh_expected_sum(FEW, [LARGE] * 40, fresh, agree)
+    assert np.allclose((1.0 - sums) / (1.0 - sums[0]), pairs.fresh_fraction(LARGE, fresh, 40), rtol=1e-11)
+
+
+def test_the_limit_of_a_hundred_thousand_points_keeps_them_too() -> None:
+    def agree(share: Float, p: Float) -> Float:
+        return np.asarray(share**2 + 0.0 * p)
+
+    limit = 1.0 - wright_fisher_mixed.fresh_limit_sum(FEW, LARGE, 1000, agree)
+    assert np.isclose(limit, (1.0 - FEW @ FEW) * pairs.fresh_limit(LARGE, 1000), rtol=1e-10)
+
+
 def test_too_many_points_or_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 200000 points"):
         wright_fisher.entropy_mean(FEW, [300_000])
     with pytest.raises(ValueError, match="distinct probabilities x points"):
         wright_fisher.total_variation_mean(np.arange(1.0, 1001) / 500_500, [LARGE])
+    with pytest.raises(ValueError, match="more fresh points"):
+        wright_fisher_mixed.fresh_limit_sum(FEW, LARGE, 1, wright_fisher_mixed.presences)
+    with pytest.raises(ValueError, match="equal after the first"):
+        wright_fisher_mixed.fresh_expected_sum(FEW, [LARGE, LARGE, 5000], 5, wright_fisher_mixed.presences)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.predictions._checks import Float
+from lightcollapse.predictions._checks import Float, require
 
 NODES = 20  # a panel
 WIDTH = 3.0  # of a panel, in standard deviations
@@ -25,6 +25,10 @@ WIDEST = 4  # times that; a step is still much smoother than its nodes are far a
 # Half width of what is kept of a binomial law: that many standard deviations, plus that many counts. By Bernstein's
 # inequality less than 1e-17 lies outside.
 BAND = (9.0, 25.0)
+
+REACH = 12.0  # of a chain with fresh data, in its standard deviations
+LARGEST_WINDOW = 4000  # nodes of a chain with fresh data, whose matrix is dense
+LONG = 10**7  # generations after which it is stationary
 
 Functional = Callable[[Float], Float]  # of frequencies (states,): (states, columns)
 Map = Callable[[Float], Float]
@@ -194,3 +198,84 @@ def _forward(values: Float, sizes: list[int], functional: Functional, chance: Ma
         if now != size:
             size, ahead = now, _last(now, functional)
         yield np.sum(law * ahead, axis=0)
+
+
+class Fresh(NamedTuple):
+    """Training sets of `real` new points, each the symbol with chance `later`, and `written` of the last model's."""
+
+    real: int
+    written: int
+    later: float
+
+    def counts(self, chances: Float) -> tuple[int, Float]:
+        """For chances of the last model close to one another: the first count kept, and float64 (chances, counts)."""
+        low, law = band(self.written, chances)
+        start, new = band(self.real, np.array([self.later]))
+        return low + start, np.array([np.convolve(row, new[0]) for row in law])
+
+    def window(self, value: float, generations: int) -> slice:
+        """Panels in which a chain from `value` stays for so many generations, but for a tiny chance.
+
+        So many standard deviations of the frequency in the angle, and of one sample beside.
+        """
+        points = self.real + self.written
+        kept = (self.written / points) ** 2 * (1.0 - 1.0 / self.written)
+        spread = (1.0 - kept**generations) / ((1.0 - kept) * points)
+        far = REACH * 0.5 * (np.sqrt(spread) + 1.0 / np.sqrt(points))
+        least, most = np.arcsin(np.sqrt([min(value, self.later), max(value, self.later)]))
+        ends = np.array([least - far, most + far])
+        panels = Grid.of(self.written).panels
+        low, high = np.clip(np.floor(ends / (0.5 * np.pi) * panels), 0, panels - 1)
+        return slice(int(low), int(high) + 1)
+
+    def step(self, inside: slice, functional: Functional) -> tuple[Float, Float]:
+        """Over the nodes of panels `inside`: one generation, float64 (nodes, nodes), and E of f after it, (nodes,)."""
+        points, grid = self.real + self.written, Grid.of(self.written)
+        width = (inside.stop - inside.start) * NODES
+        move, last = np.zeros((width, width)), []
+        for row, chances in enumerate(grid.nodes()[inside]):
+            low, law = self.counts(chances)
+            share = np.arange(low, low + law.shape[1], dtype=np.float64) / points
+            last.append(law @ functional(share))
+            _spread(law, share, grid, inside, move[row * NODES : (row + 1) * NODES])
+        return move, np.concatenate(last)
+
+
+def _spread(law: Float, share: Float, grid: Grid, inside: slice, out: Float) -> None:
+    """Add the weights of nodes that a law of frequencies puts on them; what lies outside the panels is dropped."""
+    panel, weights = grid.read(share)
+    for there in range(max(int(panel[0]), inside.start), min(int(panel[-1]) + 1, inside.stop)):
+        here = panel == there
+        place = (there - inside.start) * NODES
+        out[:, place : place + NODES] += law[:, here] @ weights[here]
+
+
+def expected_fresh(value: float, first: int, fresh: Fresh, generations: int | None, functional: Functional) -> Float:
+    """E of f(frequency) in models 1..T, from a source probability, f one to one: float64 (generations,).
+
+    Training set 1 holds `first` real points. Without `generations` the one limit of T -> infinity.
+    """
+    low, law = band(first, np.array([value]))
+    share = np.arange(low, low + law.shape[1], dtype=np.float64) / first
+    out = [float(law[0] @ functional(share))]
+    if generations == 1:
+        return np.array(out)
+    if fresh.written == 0:
+        low, law = band(fresh.real, np.array([fresh.later]))
+        after = float(law[0] @ functional(np.arange(low, low + law.shape[1], dtype=np.float64) / fresh.real))
+        return np.array([after] if generations is None else out + [after] * (generations - 1))
+    inside = fresh.window(value, LONG if generations is None else generations)
+    nodes = (inside.stop - inside.start) * NODES
+    require(nodes <= LARGEST_WINDOW, "so large a chain needs more fresh points or fewer generations: its frequencies "
+            f"must stay within {LARGEST_WINDOW} nodes", nodes)  # fmt: skip
+    move, ahead = fresh.step(inside, functional)
+    if generations is None:  # the stationary law w: w = w move, with sum 1
+        even = np.full(len(move), 1.0 / len(move))
+        balance = np.eye(len(move)) - move + even[None, :]
+        return np.array([np.linalg.solve(balance.T, even) @ ahead])
+    start = np.zeros((1, len(move)))
+    _spread(law, share, Grid.of(fresh.written), inside, start)
+    for _ in range(generations - 1):
+        out.append(float(start[0] @ ahead))
+        ahead = move @ ahead
+    return np.array(out)
