@@ -273,6 +273,100 @@ METRICS |= {
     ),
 }
 
+MEASURED: dict[str, Term] = {
+    "distinct": Term(
+        "distinct n-grams",
+        "sum of 1 - C(N - c, m) / C(N, m)",
+        "Expected number of different n-grams among m of a generation's N, m the same for all generations: "
+        "rarefaction, without bias at every size.",
+    ),
+    "support": Term("n-grams in all", "#{c > 0}", "Different n-grams that a generation's text holds, at its own size."),
+    "chao1": Term(
+        "n-grams, at least",
+        "S + (N - 1)/N f1 (f1 - 1) / (2 (f2 + 1))",
+        "How many n-grams the law behind the text has at least: those seen, and a lower bound on the unseen from the "
+        "numbers seen once (f1) and twice (f2).",
+    ),
+    "missing_mass": Term(
+        "mass unseen", "f1 / N", "Chance that the next n-gram would be one the text does not hold (Good and Turing)."
+    ),
+    "entropy": Term(
+        "n-gram entropy",
+        "-sum p ln p",
+        "Entropy of the law of n-grams, nats, corrected for the bias of a sample: Chao-Wang-Jost, Grassberger, "
+        "Miller-Madow, or none (plug-in).",
+    ),
+    "heterozygosity": Term(
+        "n-gram heterozygosity",
+        "1 - sum of c (c - 1) / (N (N - 1))",
+        "Chance that two n-grams of a generation differ; without bias at every size.",
+    ),
+    "overlap": Term(
+        "n-grams found elsewhere",
+        "1 - sum p (1 - p)^m",
+        "Self-overlap: chance that an n-gram occurs again among m others of the same generation; without bias.",
+    ),
+    "repeated": Term("n-grams repeated", "", "Share of the n-grams that came before in the same document."),
+    "rare_retention": Term(
+        "rare n-grams kept",
+        "sum over rare of 1 - C(N - c, m) / C(N, m), over their number",
+        "Share of the types rare in half of the baseline that are expected among m n-grams of a generation; its first "
+        "row is the other half of the baseline. Rare types are the rarest that hold at most 5 % of the text.",
+    ),
+    "perplexity": Term(
+        "perplexity of human text",
+        "exp(-mean log-likelihood)",
+        "Perplexity of held-out human text under an n-gram model of the generation (modified Kneser-Ney, all models "
+        "fitted on equally much text).",
+    ),
+    "rare_perplexity": Term(
+        "rare-token perplexity",
+        "exp(-mean log-likelihood of rare)",
+        "The same, on the symbols of held-out human text that end a rare n-gram of the other half.",
+    ),
+    "reverse_perplexity": Term(
+        "perplexity of the generation",
+        "exp(-mean log-likelihood)",
+        "Perplexity of the generation under an n-gram model of human text: low where it writes what is likely.",
+    ),
+    "kl_source_model": Term(
+        "KL human to generation",
+        "sum p (s(q) - s(p)), s(p) = sum of (1 - p)^v / v, v <= level",
+        "Divergence of the generation from human text, nats: what it no longer says. Without bias at its level, and "
+        "never infinite; its first row is the noise floor, two halves of the baseline.",
+    ),
+    "kl_model_source": Term(
+        "KL generation to human",
+        "the same, p and q exchanged",
+        "Divergence of human text from the generation, nats: what it says that nobody says.",
+    ),
+    "kl_previous": Term(
+        "KL from previous", "the same, of the generation before", "Divergence between successive generations, nats."
+    ),
+    "js": Term(
+        "Jensen-Shannon",
+        "(KL(p || m) + KL(q || m)) / 2, m = (p + q) / 2",
+        "Jensen-Shannon divergence from human text, nats, 0 to ln 2, less its bias of second order.",
+    ),
+    "shrinkage": Term(
+        "probability by frequency",
+        "mass in t / mass in the baseline",
+        "Mass that a generation gives to the types that half of the baseline has once, 2-3, 4-7, ... times, relative "
+        "to what the other half gives them: sampling alone keeps it, sharpening takes from the rare.",
+    ),
+    "length": Term("symbols a document", "", "Mean length of a document, symbols."),
+    "duplicates": Term("duplicate documents", "", "Share of documents that came before, letter by letter."),
+    "copied": Term("copied from human", "", "Share of documents that are the baseline's, letter by letter."),
+    "compression": Term(
+        "compression ratio", "", "Bytes before over bytes after compression of blocks of 32 KiB: higher is more alike."
+    ),
+    "kept": Term(
+        "n-grams kept",
+        "#(baseline and generation) / #baseline",
+        "Share of the baseline's n-grams that a generation has too, from sketches (--approximate), at its own size.",
+    ),
+}  # what `measure` says of text; most names end in _n, the length of the n-grams
+
 HEADLINES: dict[str, tuple[str, ...]] = {
     "gaussian": ("variance", "w2_squared", "kl_model_source"),
     "multivariate-gaussian": ("total_variance", "effective_rank", "log_det", "w2_squared"),

@@ -29,6 +29,7 @@ import lightcollapse as lc
 from lightcollapse.cli import main
 from lightcollapse.cli.measure import _cell
 from lightcollapse.errors import CardError, DataError, LimitError, MissingExtra
+from lightcollapse.glossary import MEASURED
 from lightcollapse.kernels import packing
 from lightcollapse.kernels import words as kernel_words
 from lightcollapse.kernels.ngram import Model
@@ -1095,3 +1096,19 @@ def test_two_halves_of_a_novel_are_alike_and_two_novels_are_not() -> None:
     floor = found["kl_source_model_1", 0]
     assert halves.value is not None and floor.ci_high is not None and abs(halves.value) < 3 * floor.ci_high
     assert novels.ci_low is not None and novels.ci_low > 3 * floor.ci_high
+
+
+# --- Words -------------------------------------------------------------------------------------------------------
+
+
+def test_every_metric_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    found = small([plain(f"{t}.jsonl", t) for t in range(3)])
+    bases = {re.sub(r"_\d+(-\d+)?$", "", metric) for metric in found.metrics}
+    assert bases | {"kept"} == set(MEASURED)
+    for metric in ("missing_mass_2", "shrinkage_2-3", "distinct_4", "reverse_perplexity", "kl_previous_1"):
+        assert main(["explain", metric]) == 0
+        assert metric.split("_")[0] in capsys.readouterr().out
+    assert main(["explain", "missing_mass_2"]) == 0
+    assert "missing_mass (measured text)" in capsys.readouterr().out
+    row, floor = found["kl_source_model_1", 2], found["kl_source_model_1", 0]
+    assert row.change == pytest.approx((row.value or 0) - (floor.value or 0))

@@ -17,7 +17,7 @@ from lightcollapse.cli import card as cards
 from lightcollapse.cli.output import envelope, write
 from lightcollapse.cli.table import WIDTH, number
 from lightcollapse.errors import CardError, nearest
-from lightcollapse.glossary import METRICS, WORDS
+from lightcollapse.glossary import MEASURED, METRICS, WORDS
 
 _EPILOG = """\b
 Examples:
@@ -31,6 +31,7 @@ Examples:
 
 
 _SEED = 0  # by which human text is parted
+_OF_LENGTH = re.compile(r"[_ -]\d+(-\d+)?$")
 _ITEM = re.compile(r"\s*- |\s+\w[\w, ]*: ")  # where a line of a docstring starts anew
 
 
@@ -78,6 +79,8 @@ def glossary() -> Iterator[Entry]:
 
     for name, term in METRICS.items():
         yield Entry(name, "metric", term.meaning, term.formula, theorems=_about(lambda row: row.metric, name))
+    for name, term in MEASURED.items():
+        yield Entry(name, "measured text", term.meaning, term.formula)
     for axis, parts in (("source", SOURCES), ("family", FAMILIES), ("regime", REGIMES), ("curation", CURATIONS)):
         for part in parts:
             text = inspect.cleandoc(part.__doc__ or "")
@@ -181,6 +184,9 @@ def _function(name: str) -> tuple[str, str]:
 def _find(entries: list[Entry], term: str) -> list[Entry]:
     """The entries of that name, theorems last; upper case, blanks, "-" and "_" do not matter."""
     found = [entry for entry in entries if _key(term) in map(_key, (entry.term, *entry.ids))]
+    if not found and _OF_LENGTH.search(term):  # missing_mass_2: measured text, by the length of its n-grams
+        base = _OF_LENGTH.sub("", term)
+        found = [entry for entry in entries if entry.what == "measured text" and _key(entry.term) == _key(base)]
     if not found:
         raise CardError(f"unknown term {term!r}; {_suggest(entries, term)}")
     return sorted(found, key=lambda entry: entry.what == "theorem")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,8 @@ class Row:
         generation: as it is called; the baseline comes first.
         value: None where it cannot be measured; `note` says why.
         ci_low, ci_high: the 95 % interval; None without resamples.
-        change, change_low, change_high: value less the baseline's, and its interval; None for the baseline.
+        change, change_low, change_high: value less the baseline's (of divergences: less the noise floor), and its
+            interval; None for the baseline.
         note: why a value is missing or not to be trusted; empty where there is nothing to say.
     """
 
@@ -335,6 +336,17 @@ def _compared(maker: _Maker, counts: Counts, level: int, missing: float, thin: l
         first = len(maker.rows)
         maker.add(metric, rows, notes)
         del maker.rows[first]  # the baseline's row is the noise floor
+        maker.rows[first:] = [_above(row, maker.rows[first - 1]) for row in maker.rows[first:]]
+
+
+def _above(row: Row, floor: Row) -> Row:
+    """The row with its change against the noise floor; the interval takes in both intervals."""
+    if row.value is None or floor.value is None:
+        return row
+    low, high = row.ci_low, row.ci_high
+    if low is None or high is None or floor.ci_low is None or floor.ci_high is None:
+        return replace(row, change=row.value - floor.value)
+    return replace(row, change=row.value - floor.value, change_low=low - floor.ci_high, change_high=high - floor.ci_low)
 
 
 def _shrinkage(maker: _Maker, counts: Counts) -> None:
