@@ -17,6 +17,7 @@
     disturbed       noise, removal and cuts between writing and training, at any sample size
     zipf            Zipf tails: missing mass, vocabularies, cut and mixed laws
     budget          how many points are enough, and bias that feeds back through a growing pool
+    divergence      divergence of two laws from a sample of each, and the noise floor
     estimators      entropy, diversity and numbers of symbols from a sample, and what they read on average
     mixture         mixtures of Gaussians: total variance, separated components
     markov          chains of symbols: contexts, part real data, bounds of collapse
