@@ -49,7 +49,8 @@ def divergence_estimate(counts: ArrayLike, others: ArrayLike, level: int) -> flo
 def divergence_mean(p: ArrayLike, q: ArrayLike, level: int) -> float:
     """Mean of `divergence_estimate` at every sample size. Exact.
 
-    The sum over v = 1 .. level of E_P[(1 - q)^v - (1 - p)^v]/v. It tends to KL(P || Q); what Q lacks costs the harmonic number of the level, about log(level) + 0.58.
+    The sum over v = 1 .. level of E_P[(1 - q)^v - (1 - p)^v]/v. It tends to KL(P || Q); what Q lacks costs the
+    harmonic number of the level, about log(level) + 0.58.
 
     Derivation: theory/divergence.md. Source: Zhang and Grabchak 2014, the series.
     """
