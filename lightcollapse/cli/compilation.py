@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -9,6 +11,7 @@ from numba.core import event
 from numba.core.registry import CPUDispatcher
 
 from lightcollapse.cli.progress import Progress
+from lightcollapse.compiler import cache_directory
 
 _EVENTS: Any = event
 _ROOM = "lightcollapse.kernels."
@@ -49,6 +52,20 @@ class Compilation(event.Listener):
         name = _name(event.data["dispatcher"])
         if name is not None:
             self.compiled.append(name)
+
+
+def mark(kind: str) -> Path | None:
+    """The file that says that the kernels of a family were compiled and kept; None where nothing can be kept."""
+    directory = cache_directory()
+    return None if directory is None else directory / f"{kind}.compiled"
+
+
+def note(kind: str) -> None:
+    """Make that file."""
+    found = mark(kind)
+    if found is not None:
+        with contextlib.suppress(OSError):
+            found.touch()
 
 
 def _name(dispatcher: Any) -> str | None:

@@ -135,6 +135,7 @@ class Job:
         if self.wants_figure:
             threading.Thread(target=_warm_up, daemon=True).start()
         progress.say("loading the compiler")
+        from lightcollapse.cli.compilation import note
         from lightcollapse.loop import Interrupted, arguments, run
 
         arguments(self.card.scenario, self.seed, self.replicates or 0, self.jobs, self.most)  # before anything is said
@@ -149,10 +150,7 @@ class Job:
                     jobs=self.jobs,
                     max_memory=self.most,
                 )
-            mark = _mark(kind)
-            if mark is not None:
-                with contextlib.suppress(OSError):
-                    mark.touch()
+            note(kind)
             return record
         except Interrupted as interrupted:
             if interrupted.record is None:
@@ -231,27 +229,33 @@ def _bytes(text: str) -> float:
 
 
 def _warm_up() -> None:
-    """Import what a figure needs while the kernels run."""
-    for module in ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"):
-        import_module(module)
+    """Import what a figure needs while the kernels run.
 
-
-def _mark(kind: str) -> Path | None:
-    """The file that says that the kernels of a family were compiled and kept; None where nothing can be kept."""
-    from lightcollapse.compiler import cache_directory
-
-    directory = cache_directory()
-    return None if directory is None else directory / f"{kind}.compiled"
+    A quarter of that time goes into documentation that matplotlib writes of itself, class by class: it is left out.
+    """
+    artist: Any = import_module("matplotlib.artist")
+    kept = artist.__dict__.get("kwdoc"), artist.Artist.__dict__.get("_update_set_signature_and_docstring")
+    if None not in kept:
+        artist.kwdoc = lambda of: ""
+        artist.Artist._update_set_signature_and_docstring = classmethod(lambda of: None)
+    try:
+        for module in ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"):
+            import_module(module)
+    finally:
+        if None not in kept:
+            artist.kwdoc, artist.Artist._update_set_signature_and_docstring = kept
 
 
 def _announced(kind: str, progress: Progress) -> bool:
     """Whether the kernels of a family are compiled already; says so where they are not."""
-    mark = _mark(kind)
-    if mark is None:
+    from lightcollapse.cli.compilation import mark
+
+    noted = mark(kind)
+    if noted is None:
         progress.announce(
             "no cache directory can be written: kernels are compiled in every run (set LIGHTCOLLAPSE_CACHE_DIR)"
         )
-    elif not mark.exists():
+    elif not noted.exists():
         progress.announce("first use: compiling kernels, which takes some seconds once (`lightcollapse warm`: all)")
     else:
         progress.say("simulating")

@@ -83,7 +83,7 @@ def everything() -> list[str]:
 
 def compiled(name: str) -> dict[str, Any]:
     """Run small cards until all their kernels are compiled: name, how many kernels that took, and seconds."""
-    from lightcollapse.cli.compilation import Compilation
+    from lightcollapse.cli.compilation import Compilation, note
     from lightcollapse.loop import run
 
     start = time.monotonic()
@@ -91,6 +91,7 @@ def compiled(name: str) -> dict[str, Any]:
         warnings.simplefilter("ignore")  # of numbers that nobody sees
         for scenario in _scenarios(name):
             run(scenario, 0, _REPLICATES, jobs=1)
+            note(scenario.family.kind)
     return {"name": name, "kernels": len(compilation.compiled), "seconds": round(time.monotonic() - start, 3)}
 
 
