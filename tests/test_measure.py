@@ -849,6 +849,8 @@ def test_counts_of_other_kinds_or_damaged_are_refused_by_name(capsys: pytest.Cap
     pickled = io.BytesIO()
     np.save(pickled, np.array([{}], dtype=object), allow_pickle=True)
     changed("pickle.counts", "weight.npy", pickled.getvalue())
+    changed("token.counts", "weight.npy", whole.read("weight.npy").replace(b"'fortran", b"(fortran"))
+    changed("negative.counts", "weight.npy", whole.read("weight.npy").replace(b"'shape': (", b"'shape': (-"))
     header("future.counts", version=2)
     header("format.counts", format="other")
     header("order0.counts", order=0)
@@ -863,6 +865,8 @@ def test_counts_of_other_kinds_or_damaged_are_refused_by_name(capsys: pytest.Cap
         "flipped.counts": "weight does not have the SHA-256 that its header says",
         "array.counts": "'array.counts' is damaged",
         "huge.counts": "weight is no array as it should be",
+        "token.counts": "'token.counts' is damaged",
+        "negative.counts": "'negative.counts' is damaged",
         "pickle.counts": "weight is no array as it should be",
         "future.counts": "'future.counts' is of version 2 of the format, this program reads 1",
         "format.counts": "its format is 'other'",

@@ -234,10 +234,10 @@ class _Packed:
                     if np.lib.format.read_magic(hashed) != (1, 0):  # type: ignore[arg-type]
                         raise ValueError("of another version")
                     shape, turned, found = np.lib.format.read_array_header_1_0(hashed)  # type: ignore[arg-type]
-                except ValueError as error:
+                except Exception as error:  # NumPy's parser raises errors of many kinds on headers that are none
                     raise self.damaged(f"{name}: {error}") from None
                 length = int(np.prod(shape, dtype=object)) * found.itemsize if shape else 0
-                if found.str != kind or turned or not shape or length > size:
+                if found.str != kind or turned or not shape or min(shape) < 0 or length > size:
                     raise self.damaged(f"{name} is no array as it should be")
                 data = bytearray()
                 while len(data) < length:
