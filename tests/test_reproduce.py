@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import numpy as np
 import pytest
 
 from lightcollapse.cli import main
-from lightcollapse.errors import CardError, DataError
+from lightcollapse.errors import CardError, DataError, MissingExtra
 from lightcollapse.loop import run
 from lightcollapse.reproduce import STATISTICS, Estimate, Item, Limits, Number, item_names, load_item, reproduce
+from lightcollapse.reproduce.claim import claim_names
 from lightcollapse.reproduce.derived import column
 from lightcollapse.reproduce.item import parse_item
 from lightcollapse.reproduce.rows import AGREES, DIFFERS, OFF, UNTESTED, VERDICTS, judge
@@ -200,9 +202,9 @@ def test_the_spread_inside_the_components_of_a_mixture() -> None:
 def test_items_are_listed_with_setting_and_time(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys)
     assert (code, err) == (0, "") and max(map(len, out.splitlines())) <= 80
-    assert all(name in out for name in item_names()) and "2410.16713" in out
+    assert all(name in out for name in (*item_names(), *claim_names())) and "2410.16713" in out
     data = strict(call(capsys, "--json")[1])
-    assert [row["item"] for row in data["rows"]] == item_names()
+    assert [row["item"] for row in data["rows"]] == [*item_names(), *claim_names()]
 
 
 def test_a_table_has_a_row_a_number_in_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,6 +248,85 @@ def test_a_folder_that_cannot_be_written_loses_nothing(capsys: pytest.CaptureFix
         assert call(capsys, "shumailov-w2", "--quick", "-o", "locked")[0] == 1
 
 
+def test_a_second_run_goes_on_where_the_first_one_ended(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("shumailov-w2", "suresh-bernoulli")
+    _, whole, _ = call(capsys, *names, "--quick", "-o", "kept")
+    monkeypatch.setattr("lightcollapse.reproduce.rows.run", None)  # nothing may be run again
+    again = call(capsys, *names, "--quick", "-o", "kept")
+    assert again == (0, whole, "")
+    Path("kept/shumailov-w2.json").write_text(Path("kept/shumailov-w2.json").read_text().replace("0.015,", "0.016,"))
+    monkeypatch.undo()
+    assert call(capsys, *names, "--quick", "-o", "kept") == (0, whole, "")
+    assert '"published": 0.015,' in Path("kept/shumailov-w2.json").read_text()
+
+
+@pytest.mark.parametrize("option", ["-o", "--json"])
+def test_what_was_done_before_ctrl_c_is_kept(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(card: Scenario, *arguments: Any, **options: Any) -> Any:
+        if card.family.kind == "bernoulli":
+            raise KeyboardInterrupt
+        return run(card, *arguments, **options)
+
+    monkeypatch.setattr("lightcollapse.reproduce.rows.run", interrupted)
+    arguments = ["shumailov-w2", "suresh-bernoulli", "--quick", option, *(["kept"] if option == "-o" else [])]
+    code, out, err = call(capsys, *arguments)
+    assert code == 130 and "interrupted after 1 numbers" in err
+    if option == "--json":
+        assert strict(out)["ok"] is False and [row["item"] for row in strict(out)["rows"]] == ["shumailov-w2"]
+    else:
+        assert "0.0150" in out and "goes on in kept" in err
+        assert [path.name for path in Path("kept").iterdir()] == ["shumailov-w2.json"]
+
+
+def test_a_missing_extra_skips_its_item_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(card: Scenario, *arguments: Any, **options: Any) -> Any:
+        if card.family.kind == "bernoulli":
+            raise MissingExtra("needs torch: pip install 'lightcollapse[gpu]'")
+        return run(card, *arguments, **options)
+
+    monkeypatch.setattr("lightcollapse.reproduce.rows.run", missing)
+    code, out, _ = call(capsys, "suresh-bernoulli", "shumailov-w2", "--quick", "--json")
+    first, *_, last = strict(out)["rows"]
+    assert code == 0 and last["verdict"] == AGREES
+    assert (
+        first["verdict"] == UNTESTED
+        and "pip install" in first["why"]
+        and first["theory"] == pytest.approx(0.63397, abs=1e-5)
+    )
+
+
+def test_a_run_stops_within_a_card_when_the_time_is_over() -> None:
+    item = load_item("suresh-gaussian-paths")
+    limits = Limits(until=time.monotonic() + 0.2)
+    many = msgspec.structs.replace(item, replicates=msgspec.structs.replace(item.replicates, full=10_000_000))
+    started = time.monotonic()
+    rows = list(reproduce(many, limits))
+    assert limits.reached and {row.verdict for row in rows} == {UNTESTED}
+    assert time.monotonic() - started < 60.0  # seconds, where all of it would take an hour
+
+
+def test_bounds_hold_on_their_side_only() -> None:
+    below, ours = number(kind="bound", published=(-math.inf, 0.8)), Estimate(1.0, 0.9, 1.1)
+    assert judge(below, ours, ours, 1.0, "exact mean")[0] == DIFFERS
+    above = number(kind="bound", published=(0.8, math.inf))
+    assert judge(above, ours, ours, 1.0, "exact mean")[0] == AGREES
+    text = text_of("suresh-bernoulli").replace("[0.63212, inf]", "[-inf, inf]")
+    with pytest.raises(CardError, match="published must have an end"):
+        parse_item("mine", text)
+
+
+def test_times_of_published_loops_stand_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = strict(call(capsys, "suresh-bernoulli", "shumailov-w2", "--quick", "--json")[1])["rows"]
+    assert (rows[0]["published_seconds"], rows[0]["published_chains"]) == (1.7, 5000)
+    assert rows[0]["seconds"] > 0.0 and rows[-1]["published_seconds"] is None
+
+
 def test_time_that_is_over_leaves_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "shumailov-w2", "suresh-bernoulli", "--quick", "--max-seconds", "0")
     assert code == 6 and "the time asked for was over" in out and "--max-seconds" in err
@@ -287,6 +368,7 @@ def test_another_text_than_the_papers_gives_numbers_and_no_verdict(capsys: pytes
     ("arguments", "code", "message"),
     [
         (["suresh-bernouli"], 2, "did you mean 'suresh-bernoulli'"),
+        (["suresh"], 2, "`lightcollapse reproduce` lists all"),
         (["none.toml"], 4, "none.toml"),
         (["shumailov-w2", "--seed", "-1"], 2, "seed must lie in [0, 2^64)"),
         (["shumailov-w2", "--max-seconds", "-1"], 2, "--max-seconds"),

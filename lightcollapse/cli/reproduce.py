@@ -6,51 +6,88 @@ import json
 import math
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from lightcollapse.cli import table
+from lightcollapse.cli import claims, table
 from lightcollapse.cli.failure import talk
 from lightcollapse.cli.output import envelope, write
 from lightcollapse.cli.progress import Progress
 
 if TYPE_CHECKING:
     from lightcollapse.reproduce import Item, Limits, Number, Row
+    from lightcollapse.reproduce.claim import Claim
 
-FAILED, LIMIT = 3, 6
+    Subject = Item | Claim
+
+FAILED, LIMIT, INTERRUPTED = 3, 6, 130
 _EPILOG = """\b
 Examples:
   lightcollapse reproduce
   lightcollapse reproduce koyejo-gaussian-replace shumailov-w2 --quick
   lightcollapse reproduce suresh-bernoulli --quick --json
+  lightcollapse reproduce mle-conservatism data-debt --quick
 
 \b
 Kinds of published numbers: pub printed, stored or drawn by the authors;
 exact a closed form of their setting; ref a large reference simulation;
-ran their code, run again.
+ran their code, run again; bound what they prove ours lies below or above.
+Exit codes: 6 --max-seconds was hit, 130 interrupted; rows so far are shown.
 """
 _LABEL = 28
 _SHORT = {"published value is off": "off", "not testable here": "-"}
 
 
 def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from lightcollapse.reproduce import item_names
+    return [name for name in ("all", *_names()) if name.startswith(incomplete)]
 
-    return [name for name in ("all", *item_names()) if name.startswith(incomplete)]
+
+def _names() -> list[str]:
+    """Papers' items, then an article's claims."""
+    from lightcollapse.reproduce import item_names
+    from lightcollapse.reproduce.claim import claim_names
+
+    return [*item_names(), *claim_names()]
+
+
+def _load(name: str) -> Subject:
+    from lightcollapse.reproduce import load_item
+    from lightcollapse.reproduce.claim import claim_names, load_claim
+
+    return load_claim(name) if name in claim_names() else load_item(name)
+
+
+class _View(NamedTuple):
+    """How a subject is run, printed and kept."""
+
+    run: Callable[..., Any]
+    shown: Callable[..., list[str]]
+    data: Callable[..., dict[str, Any]]
+    listed: Callable[..., dict[str, Any]]
+    restored: Callable[..., list[Any]] | None = None  # rows from what is kept of them; None: they are run again
+
+
+def _view(subject: Subject) -> _View:
+    from lightcollapse.reproduce import Item, reproduce
+    from lightcollapse.reproduce.audit import audit
+
+    if isinstance(subject, Item):
+        return _View(reproduce, _shown, _row, _listed, _restored)
+    return _View(audit, claims.shown, claims.data, claims.listed)
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("items", nargs=-1, metavar="[ITEM|FILE.toml ...|all]", shell_complete=_complete)
+@click.argument("items", nargs=-1, metavar="[ITEM|CLAIM|FILE.toml ...|all]", shell_complete=_complete)
 @click.option("--quick", is_flag=True, help="Fewer replicates: all items in under a minute.")
 @click.option("--seed", type=int, default=1, metavar="N", show_default=True, help="Whole number in [0, 2^64).")
 @click.option("--corpus", metavar="FILE", help="The text of items that need one.")
-@click.option("--max-seconds", type=click.FloatRange(0.0), metavar="S", help="Start nothing later; exit code 6.")
+@click.option("--max-seconds", type=click.FloatRange(0.0), metavar="S", help="Wait for nothing later; exit code 6.")
 @click.option("--check", is_flag=True, help="Exit code 3 where a closed form differs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, a row a number.")
-@click.option("-o", "--output", metavar="DIR", help="Keep the rows of each item there, as JSON.")
+@click.option("-o", "--output", metavar="DIR", help="Keep the rows of each item there; go on there.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -64,47 +101,66 @@ def command(
     output: str | None,
 ) -> None:
     """Run published experiments again: a row a number, ours with its interval of 4 standard errors, the theory's, and a
-    verdict. Without ITEM: list them.
+    verdict. Claims of an article are audited: what it says, ours, and the range over what it leaves open. Without ITEM
+    and CLAIM: list them.
     """
-    from lightcollapse.reproduce import Limits, item_names, load_item
+    from lightcollapse.reproduce import Limits
 
-    names = item_names() if not items or "all" in items else list(dict.fromkeys(items))
-    chosen = [load_item(name) for name in names]
+    names = _names() if not items or "all" in items else list(dict.fromkeys(items))
+    chosen = [_load(name) for name in names]
     if not items:
-        write(envelope("reproduce", map(_listed, chosen)) if as_json else "\n".join(_listing(chosen)))
+        rows = [_view(one).listed(one) for one in chosen]
+        write(envelope("reproduce", rows) if as_json else "\n".join(_listing(chosen)))
         return
     if not 0 <= seed < 2**64:
         raise click.BadParameter("seed must lie in [0, 2^64)", ctx, param_hint="--seed")
     until = math.inf if max_seconds is None else time.monotonic() + max_seconds
     limits = Limits(quick, seed, corpus, until)
     folder = None if output is None else _Folder(Path(output), chosen, limits)
-    rows = _run(chosen, limits, folder, as_json)
+    rows, interrupted = _run(chosen, limits, folder, as_json)
     if limits.reached:
         talk("the time asked for was over; --max-seconds says how long a run may take")
-    wrong = [row for row in rows if row["kind"] == "exact" and row["verdict"] == "differs"]
+    if interrupted:
+        talk(f"interrupted after {len(rows)} numbers" + (f"; the same command goes on in {output}" if output else ""))
+    wrong = [row for row in rows if row.get("kind") == "exact" and row["verdict"] == "differs"]
     if as_json:
-        write(envelope("reproduce", rows, _recipe(chosen, limits), ok=not (limits.reached or (check and wrong))))
+        ok = not (limits.reached or interrupted or (check and wrong))
+        write(envelope("reproduce", rows, _recipe(chosen, limits), ok=ok))
     elif len(chosen) > 1:
         write(_summary(rows))
-    ctx.exit(LIMIT if limits.reached else FAILED if check and wrong else 0)
+    ctx.exit(INTERRUPTED if interrupted else LIMIT if limits.reached else FAILED if check and wrong else 0)
 
 
-def _run(chosen: Sequence[Item], limits: Limits, folder: _Folder | None, quiet: bool) -> list[dict[str, Any]]:
-    """All rows as data; each item is shown and kept as soon as it is done."""
-    from lightcollapse.reproduce import reproduce
-
-    out = []
-    for item in chosen:
-        with Progress() as progress:
-            progress.say(item.name)
-            rows = list(reproduce(item, limits, progress.count))
-        data = [_row(row) for row in rows]
+def _run(
+    chosen: Sequence[Subject], limits: Limits, folder: _Folder | None, quiet: bool
+) -> tuple[list[dict[str, Any]], bool]:
+    """All rows as data, and whether Ctrl-C came before the last; each item is shown and kept as soon as it is done."""
+    out: list[dict[str, Any]] = []
+    for subject in chosen:
+        view = _view(subject)
+        held = None if folder is None else folder.load(subject)
+        rows, interrupted = (held, False) if held is not None else _rows_so_far(subject, limits)
+        data = [view.data(row) for row in rows]
         out += data
-        if not quiet:
-            write("\n".join(_shown(item, rows)) + "\n")
-        if folder is not None and not limits.reached:
-            folder.save(item, data)
-    return out
+        if rows and not quiet:
+            write("\n".join(view.shown(subject, rows, limits.quick)) + "\n")
+        if interrupted:
+            return out, True
+        if folder is not None and held is None and not limits.reached:
+            folder.save(subject, data)
+    return out, False
+
+
+def _rows_so_far(subject: Subject, limits: Limits) -> tuple[list[Any], bool]:
+    """The rows of an item or a claim, and whether Ctrl-C came before the last."""
+    rows: list[Any] = []
+    with Progress() as progress:
+        progress.say(subject.name)
+        try:
+            rows.extend(_view(subject).run(subject, limits, progress.count))
+        except KeyboardInterrupt:
+            return rows, True
+    return rows, False
 
 
 # The list.
@@ -124,25 +180,29 @@ def _listed(item: Item) -> dict[str, Any]:
     }
 
 
-def _listing(chosen: Sequence[Item]) -> list[str]:
+def _listing(subjects: Sequence[Subject]) -> list[str]:
+    from lightcollapse.reproduce import Item
+
+    chosen = [one for one in subjects if isinstance(one, Item)]
+    others = [one for one in subjects if not isinstance(one, Item)]
     lines = [f"{'item':56} {'numbers':>7} {'--quick':>7} {'full':>7}"]
     for item in chosen:
         lines.append(f"{item.name:56} {len(item.numbers):7d} {item.seconds.quick:5.1f} s {item.seconds.full:5.0f} s")
         lines += _wrapped(f"{item.source}: {item.setting}", "    ")
     papers = {item.arxiv for item in chosen if item.arxiv}
     numbers = sum(len(item.numbers) for item in chosen)
-    quick, full = (sum(size) for size in zip(*((i.seconds.quick, i.seconds.full) for i in chosen), strict=True))
+    quick, full = (sum(size) for size in zip(*((i.seconds.quick, i.seconds.full) for i in subjects), strict=True))
     text = (
-        f"{len(chosen)} items, {numbers} numbers, {len(papers)} papers; all in about {full / 60:.0f} min on two cores, "
-        f"with --quick in {quick:.0f} s."
+        f"{len(chosen)} items, {numbers} numbers, {len(papers)} papers, {len(others)} claims; all in about "
+        f"{full / 60:.0f} min on two cores, with --quick in {quick:.0f} s."
     )
-    return [*lines, "", *_wrapped(text)]
+    return [*lines, *claims.listing(others), "", *_wrapped(text)]
 
 
 # One item.
 
 
-def _shown(item: Item, rows: Sequence[Row]) -> list[str]:
+def _shown(item: Item, rows: Sequence[Row], quick: bool) -> list[str]:
     """The table of an item."""
     lines = [item.name, *_wrapped(f"{item.title}. {item.source}: {item.setting}.")]
     if item.generations:
@@ -184,6 +244,10 @@ def _line(row: Row) -> str:
 
 def _published(number: Number) -> str:
     """With the digits that were printed."""
+    if number.kind == "bound" and not math.isfinite(number.lowest):
+        return f"<{number.highest:g}"
+    if number.kind == "bound" and not math.isfinite(number.highest):
+        return f">{number.lowest:g}"
     if isinstance(number.published, tuple):
         return "-".join(f"{end:g}".lstrip("0") for end in number.published)
     if not number.rounding or number.published < 1e-3:
@@ -200,6 +264,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 def _summary(rows: Sequence[dict[str, Any]]) -> str:
     from lightcollapse.reproduce import VERDICTS
 
+    rows = [row for row in rows if row["verdict"]]
     counts = [(verdict, sum(row["verdict"] == verdict for row in rows)) for verdict in VERDICTS]
     text = f"{len(rows)} numbers: " + ", ".join(f"{count} {verdict}" for verdict, count in counts) + "."
     names = sorted({row["item"] for row in rows if row["verdict"] == "differs"})
@@ -210,8 +275,8 @@ def _summary(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    number, ours = row.number, row.ours
-    low, high = (number.published, number.published) if isinstance(number.published, float) else number.published
+    number, ours, race = row.number, row.ours, row.item.race(row.number.card)
+    low, high = _finite(number.lowest), _finite(number.highest)
     return {
         "item": row.item.name,
         "paper": row.item.paper,
@@ -231,14 +296,48 @@ def _row(row: Row) -> dict[str, Any]:
         "theory_kind": row.exact_kind,
         "verdict": row.verdict,
         "why": row.why or None,
+        "seconds": row.seconds,
+        "published_seconds": None if race is None else race.seconds,
+        "published_chains": None if race is None else race.chains,
     }
+
+
+def _restored(item: Item, rows: Sequence[dict[str, Any]]) -> list[Row]:
+    """An item's rows from what `_row` made of them. Raises ValueError, KeyError or TypeError where they are others."""
+    numbers = [number for name in item.variants() for number in item.numbers if number.card == name]
+    return [_restored_row(item, number, row) for number, row in zip(numbers, rows, strict=True)]
+
+
+def _restored_row(item: Item, number: Number, data: dict[str, Any]) -> Row:
+    from lightcollapse.reproduce import Estimate, Row
+
+    ours = None
+    if data["replicates"]:
+        value, low, high = (data[end] for end in ("ours", "ci_low", "ci_high"))
+        ours = Estimate(
+            math.inf if value is None else value,
+            -math.inf if low is None else low,
+            math.inf if high is None else high,
+        )
+    return Row(
+        item,
+        number,
+        label=data["label"],
+        replicates=data["replicates"],
+        ours=ours,
+        exact=data["theory"],
+        exact_kind=data["theory_kind"],
+        verdict=data["verdict"],
+        why=data["why"] or "",
+        seconds=data["seconds"],
+    )
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _recipe(chosen: Sequence[Item], limits: Limits) -> dict[str, Any]:
+def _recipe(chosen: Sequence[Subject], limits: Limits) -> dict[str, Any]:
     """What makes the rows: the items with their cards, the seed, and whether it was a quick run."""
     return {
         "items": {item.name: {name: item.data(name) for name in item.variants()} for item in chosen},
@@ -251,7 +350,7 @@ def _recipe(chosen: Sequence[Item], limits: Limits) -> dict[str, Any]:
 class _Folder:
     """Where rows are kept: a file an item. Raises CardError at once where it holds other runs."""
 
-    def __init__(self, path: Path, chosen: Sequence[Item], limits: Limits) -> None:
+    def __init__(self, path: Path, chosen: Sequence[Subject], limits: Limits) -> None:
         from lightcollapse.errors import CardError
 
         self.path, self.limits = path, limits
@@ -269,7 +368,19 @@ class _Folder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def save(self, item: Item, rows: Sequence[dict[str, Any]]) -> None:
+    def load(self, subject: Subject) -> list[Any] | None:
+        """The rows that are there already; None where they are not, or what is published has changed since."""
+        path, restored = self.path / f"{subject.name}.json", _view(subject).restored
+        if restored is None or not path.exists():
+            return None
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+            found = restored(subject, rows)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if [_view(subject).data(row) for row in found] == rows else None
+
+    def save(self, item: Subject, rows: Sequence[dict[str, Any]]) -> None:
         """Write one item; it takes the place of the same run. Raises LightcollapseError."""
         from lightcollapse.errors import LightcollapseError
         from lightcollapse.record import replacing

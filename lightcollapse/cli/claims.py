@@ -1,0 +1,133 @@
+"""An article's claims as `reproduce` lists, prints and keeps them."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lightcollapse.cli import table
+
+if TYPE_CHECKING:
+    from lightcollapse.reproduce.audit import Finding
+    from lightcollapse.reproduce.claim import Claim
+
+_LABEL = 33
+_SHORT = {"published value is off": "off", "not testable here": "-"}
+_HEAD = f"{'claim':{_LABEL - 1}} {'article':>11} {'ours':>8} {'+-4 s.e.':>8} {'range':>9}"
+
+
+def listed(claim: Claim) -> dict[str, Any]:
+    """A claim as a row of the list."""
+    return {
+        "item": claim.name,
+        "title": claim.title,
+        "paper": None,
+        "arxiv": None,
+        "setting": claim.setting,
+        "numbers": _count(claim),
+        "seconds_quick": claim.seconds.quick,
+        "seconds": claim.seconds.full,
+        "needs_corpus": False,
+    }
+
+
+def listing(claims: Sequence[Claim]) -> list[str]:
+    """The list: a claim, how many rows, expected seconds, and what it says."""
+    lines = ["", f"{'claims of an article':56} {'rows':>7} {'--quick':>7} {'full':>7}"]
+    for claim in claims:
+        lines.append(f"{claim.name:56} {_count(claim):7d} {claim.seconds.quick:5.1f} s {claim.seconds.full:5.0f} s")
+        lines += _wrapped(f"{claim.title}: {claim.setting}", "    ")
+    return lines
+
+
+def _count(claim: Claim) -> int:
+    return len(claim.numbers) + len(claim.contradictions) + 2 * len(claim.shapes)
+
+
+def shown(claim: Claim, rows: Sequence[Finding], quick: bool) -> list[str]:
+    """The audit of a claim: a line a finding, and beneath it the range of ours and the reason."""
+    lines = [claim.name, *_wrapped(f"{claim.title}. An article; ours: {claim.setting}.")]
+    if claim.generations:
+        lines += _wrapped(f"Generations: {claim.generations}.")
+    for text in unknowns(claim, quick):
+        lines += _wrapped(text, "  ")
+    lines += ["", _HEAD]
+    for row in rows:
+        lines.append(_line(row))
+        if row.why:
+            verdict = "" if row.verdict in ("", "agrees") else f"{row.verdict}: "
+            lines += _wrapped(f"{verdict}{row.why}{_theory(row)}", "    ")
+        elif row.theory is not None:
+            lines += _wrapped(_theory(row).lstrip("; "), "    ")
+    return lines
+
+
+def unknowns(claim: Claim, quick: bool) -> list[str]:
+    """What is turned, on which cards, through which values."""
+    from lightcollapse.reproduce.audit import in_words
+
+    out = []
+    for one in claim.unknowns:
+        values = ", ".join(in_words(((one.dial, value),)).removeprefix(f"{one.dial} ") for value in one.values(quick))
+        cards = ", ".join(card or "the preset" for card in one.cards)
+        out.append(f"{one.dial}{f' ({cards})' if cards else ''}: {values}")
+    return ["Turned:", *out] if out else []
+
+
+def _theory(row: Finding) -> str:
+    return "" if row.theory is None else f"; exact {table.number(row.theory)}"
+
+
+def _line(row: Finding) -> str:
+    ours, half, span = "", "", ""
+    if row.ours is not None:
+        wide = max(row.ours.value - row.ours.low, row.ours.high - row.ours.value)
+        decimals = table.decimals_of(wide)
+        ours = table.number(row.ours.value, decimals)
+        half = table.number(wide, decimals) if wide > 0.0 else ""
+    if row.low is not None and row.high is not None:
+        span = f"{_brief(row.low)}..{_brief(row.high)}"
+    label = textwrap.shorten(row.label, _LABEL, placeholder="..")
+    verdict = _SHORT.get(row.verdict, row.verdict)
+    return f"{label:{_LABEL}} {row.article:>10} {ours:>8} {half:>8} {span:>11} {verdict}".rstrip()
+
+
+def _brief(value: float) -> str:
+    """To two digits, without the zero before the point, so that a range is short."""
+    if not math.isfinite(value):
+        return table.number(value)
+    text = f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    return text.replace("e-0", "e-").replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def data(row: Finding) -> dict[str, Any]:
+    """A finding as a row of JSON."""
+    ours = row.ours
+    return {
+        "item": row.claim.name,
+        "label": row.label,
+        "article": row.article or None,
+        "ours": None if ours is None else _finite(ours.value),
+        "ci_low": None if ours is None else _finite(ours.low),
+        "ci_high": None if ours is None else _finite(ours.high),
+        "theory": None if row.theory is None else _finite(row.theory),
+        "range_low": None if row.low is None else _finite(row.low),
+        "range_high": None if row.high is None else _finite(row.high),
+        "settings": row.settings or None,
+        "settings_that_give_it": row.giving if row.settings else None,
+        "nearest_setting": row.nearest or None,
+        "verdict": row.verdict or None,
+        "why": row.why or None,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, table.WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )  # fmt: skip
