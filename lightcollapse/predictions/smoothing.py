@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import xlogy
 
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
 from lightcollapse.predictions.wright_fisher import (
@@ -20,6 +19,7 @@ from lightcollapse.predictions.wright_fisher import (
     expected_sum_by_symbol,
     grouped,
 )
+from lightcollapse.special import xlogy
 
 
 def smoothing_weight(sample_sizes: ArrayLike, smoothing: float, symbols: int) -> Float:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, xlog1py, xlogy
 
 from lightcollapse.predictions import _large_chain, pairs
 from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.special import gammaln, xlog1py, xlogy
 
 LARGEST_CHAIN = 4000  # points in a training set up to which every count is a state
 FIRST_COUNTS = 1000  # states of the first generations' losses, where all generations ask for more than LARGEST_CHAIN
