@@ -179,7 +179,7 @@ def test_the_limit_of_a_hundred_thousand_points_keeps_them_too() -> None:
 def test_too_many_points_or_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 200000 points"):
         wright_fisher.entropy_mean(FEW, [300_000])
-    with pytest.raises(ValueError, match="distinct probabilities x points"):
+    with pytest.raises(ValueError, match="distinct probabilities x sqrt"):
         wright_fisher.total_variation_mean(np.arange(1.0, 1001) / 500_500, [LARGE])
     with pytest.raises(ValueError, match="more fresh points"):
         wright_fisher_mixed.fresh_limit_sum(FEW, LARGE, 1, wright_fisher_mixed.presences)

@@ -21,7 +21,7 @@ from lightcollapse.special import gammaln, xlog1py, xlogy
 LARGEST_CHAIN = 4000  # points in a training set up to which every count is a state
 FIRST_COUNTS = 1000  # states of the first generations' losses, where all generations ask for more than LARGEST_CHAIN
 LARGEST_SAMPLE = 200_000  # points beyond which the chain is refused
-LARGEST_COLUMNS = 30_000_000  # distinct probabilities x points beyond which sums that differ by symbol are refused
+LARGEST_COLUMNS = 20_000  # distinct probabilities x sqrt(points) beyond which sums that differ by symbol are refused
 NOTHING = 1e-100  # a chance below it counts as none: products of subnormal numbers make a matrix product 7 times slower
 DENSE = 1000  # states beyond which transition matrices keep only a band
 BAND = (9.0, 25.0)  # half width of the band: that many standard deviations, plus that many counts
@@ -157,8 +157,8 @@ def expected_sum_by_symbol(
     """E of the sum over symbols of f(p_t, p_0), f vectorised over (frequencies, source probabilities). Exact.
 
     `probabilities` (symbols,), `sample_sizes` (generations,) of at most 200,000 points; float64 (generations + 1,).
-    Above 4000 points as `expected_sum`, with a column for each distinct probability: 0.1 s each for n = 100,000. Holds
-    while distinct probabilities x points stays below 3e7 there (ValueError).
+    Above 4000 points as `expected_sum`, with a column for each distinct probability: 0.05 s each for n = 100,000. Holds
+    while distinct probabilities x sqrt(points) stays below 20,000 there (ValueError).
 
     Derivation: theory/wright-fisher.md. Source: derived.
     """
@@ -166,8 +166,8 @@ def expected_sum_by_symbol(
     sizes = chain_sizes(sample_sizes, LARGEST_SAMPLE)
     start = float(counts @ functional(values, values))
     if _is_large(sizes):
-        work = len(values) * int(sizes.max())
-        require(work <= LARGEST_COLUMNS, "the exact chain is too large: distinct probabilities x points", work)
+        work = len(values) * math.sqrt(float(sizes.max()))
+        require(work <= LARGEST_COLUMNS, "the exact chain is too large: distinct probabilities x sqrt(points)", work)
         means = _large_chain.expected(values, sizes, lambda share: functional(share[:, None], values[None, :]), chance)
         return from_source(start, means @ counts)
     result = []
@@ -460,7 +460,7 @@ def kimura_loss(probability: float, sample_size: int, generations: float, terms:
 
     Derivation: theory/wright-fisher.md. Source: Kimura 1955.
     """
-    from scipy.special import eval_jacobi
+    from lightcollapse.special import eval_jacobi
 
     i = np.arange(1, terms + 1)
     x = 2.0 * probability - 1.0  # loss of p is fixation of 1 - p

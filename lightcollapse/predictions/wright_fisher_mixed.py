@@ -24,6 +24,7 @@ from lightcollapse.predictions.wright_fisher import (
 from lightcollapse.special import gammaln
 
 LARGEST_WORK = 2e9  # multiplications beyond which a chain is refused
+LARGEST_COLUMNS = 10_000  # distinct probabilities x sqrt(points) beyond which a chain above LARGEST_CHAIN is refused
 
 
 def _expect(values: Float, counts: Float, functional: BySymbol, laws: Iterator[tuple[Float, Float]]) -> Float:
@@ -59,8 +60,8 @@ def fresh_expected_sum(
     all real. `tilted` is the law of the fresh points of later training sets, where it is not the source's.
     float64 (generations + 1,). Exact. Holds for training sets of at most 4000 points; and of at most 200,000 where
     they are equal and hold equally many fresh points, but for the first, and these keep frequencies within reach of
-    the source (ValueError otherwise). Cost there, for n = 100,000: 0.02 s for each small distinct probability and 0.3 s
-    for each large one; relative error below 1e-10.
+    the source, while distinct probabilities x sqrt(points) stays below 10,000 (ValueError otherwise). Cost there, for
+    n = 100,000: 0.02 s for each small distinct probability and 0.3 s for each large one; relative error below 1e-10.
 
     Derivation: theory/wright-fisher-mixed.md. Source: Wright 1931 for migration and drift; derived.
     """
@@ -87,6 +88,8 @@ def _large_fresh(
     equal = bool(np.all(sizes[1:] == sizes[-1]) and np.all(real[1:] == real[-1]))
     require(equal, f"above {LARGEST_CHAIN} points training sets must be equal after the first", sizes)
     m, k = int(real[-1]), int(sizes[-1] - real[-1])
+    work = len(values) * float(np.sqrt(largest))
+    require(work <= LARGEST_COLUMNS, "the exact chain is too large: distinct probabilities x sqrt(points)", work)
     rows = []
     for value, chance in zip(values.tolist(), later.tolist(), strict=True):
         fresh = _large_chain.Fresh(m, k, chance)

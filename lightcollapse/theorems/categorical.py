@@ -63,6 +63,8 @@ def _smoothed(scenario: Scenario) -> bool:
 
 
 def _replace_sum(scenario: Scenario, functional: Functional) -> Float:
+    if functional is wright_fisher_mixed.entropy_terms:  # the same for every symbol, which large samples ask for
+        return wright_fisher.entropy_mean(_law(scenario), scenario.sample_sizes())
     return wright_fisher.expected_sum_by_symbol(_law(scenario), scenario.sample_sizes(), functional)
 
 
