@@ -15,8 +15,7 @@ from lightcollapse.compiler import inlined, kernel
 from lightcollapse.kernels.rng import log_of, uniforms
 
 BLOCK = 64
-_HALF = BLOCK // 2
-_QUARTER = BLOCK // 4
+_HALF_I, _HALF = np.int64(BLOCK // 2), np.uint64(BLOCK // 2)
 LN2 = math.log(2.0)
 _SCALE = math.sqrt(0.5 / LN2)  # half a squared distance in units of log 2
 _LOG2_PI = math.log2(2.0 * math.pi)
@@ -33,27 +32,31 @@ _I52 = np.int64(52)
 _I1023 = np.int64(1023)
 
 # Where rows of a block begin in `work` (WORK,): at constants, so that they are known not to overlap.
-_SCORE, _PRODUCT, _Y, _T0, _T1, _T2, _T3, _T4, _T5 = (np.int64(BLOCK * row) for row in range(9))
-WORK = 9 * BLOCK
-_0, _1, _2, _3, _4, _5 = (np.int64(moment) for moment in range(6))
+_SCORE, _PRODUCT, _Y = (np.int64(BLOCK * row) for row in range(3))
+WORK = 3 * BLOCK
+_Y_U = np.uint64(_Y)
+_0 = np.int64(0)
+_2, _3, _4, _5, _6 = (np.uint64(moment) for moment in range(2, 7))
 
 
 @inlined
 def power_of_two(t):
-    """2^t for t <= 0 with a relative error below 4e-14; never below 2^-1022."""
+    """2^t for t <= 0 with a relative error below 4e-14; never below 2^-1022.
+
+    Estrin's order of the polynomial: products that do not wait for one another.
+    """
     t = t if t > -1022.0 else -1022.0
     shifted = t + _MAGIC
     r = t - (shifted - _MAGIC)
     scale = np.int64((np.float64(shifted).view(np.int64) + _I1023) << _I52).view(np.float64)
-    series = 1.325522487909925e-06 + r * 1.0203121047815593e-07
-    series = 1.5252686846349358e-05 + r * series
-    series = 0.00015403455852451017 + r * series
-    series = 0.0013333558179042975 + r * series
-    series = 0.009618129159402564 + r * series
-    series = 0.055504108664760424 + r * series
-    series = 0.2402265069581299 + r * series
-    series = 0.6931471805599453 + r * series
-    return (1.0 + r * series) * scale
+    square = r * r
+    fourth = square * square
+    low = (1.0 + r * 0.6931471805599453) + square * (0.2402265069581299 + r * 0.055504108664760424)
+    middle = (0.009618129159402564 + r * 0.0013333558179042975) + square * (
+        0.00015403455852451017 + r * 1.5252686846349358e-05
+    )
+    high = 1.325522487909925e-06 + r * 1.0203121047815593e-07
+    return (low + fourth * (middle + fourth * high)) * scale
 
 
 @kernel
@@ -177,105 +180,94 @@ def respond(x, block, alive, heights, means, whitenings, shares, top, total, wor
 
 
 @inlined
-def _added(row, m, k, work, moments):
-    """Add the first half of a row of work, folded once, to a moment."""
-    for i in range(_QUARTER):
-        moments[k, m, i] += work[row + i] + work[row + i + _QUARTER]
+def _gather_line(x, block, alive, means, shares, total, moments):
+    """`_gather_any` of all components in one dimension, counts as well.
 
-
-@inlined
-def _gather_line(x, block, k, means, shares, total, work, moments):
-    """`gather` in one dimension."""
-    m0 = means[k, 0]
-    for i in range(_HALF):
-        j = i + _HALF
-        r, q = shares[k, i] * total[i], shares[k, j] * total[j]
-        z, y = x[block, 0, i] - m0, x[block, 0, j] - m0
-        rz, qy = r * z, q * y
-        work[_T0 + i] = r + q
-        work[_T1 + i] = rz + qy
-        work[_T2 + i] = rz * z + qy * y
-    _added(_T0, _0, k, work, moments)
-    _added(_T1, _1, k, work, moments)
-    _added(_T2, _2, k, work, moments)
-
-
-@inlined
-def _gather_plane(x, block, k, means, shares, total, work, moments):
-    """`gather` in two dimensions, with the product of both coordinates."""
-    m0, m1 = means[k, 0], means[k, 1]
-    for i in range(_HALF):
-        j = i + _HALF
-        r, q = shares[k, i] * total[i], shares[k, j] * total[j]
-        z, y = x[block, 0, i] - m0, x[block, 0, j] - m0
-        v, u = x[block, 1, i] - m1, x[block, 1, j] - m1
-        rz, rv, qy, qu = r * z, r * v, q * y, q * u
-        work[_T0 + i] = r + q
-        work[_T1 + i] = rz + qy
-        work[_T2 + i] = rv + qu
-        work[_T3 + i] = rz * z + qy * y
-        work[_T4 + i] = rv * z + qu * y
-        work[_T5 + i] = rv * v + qu * u
-    _added(_T0, _0, k, work, moments)
-    _added(_T1, _1, k, work, moments)
-    _added(_T2, _2, k, work, moments)
-    _added(_T3, _3, k, work, moments)
-    _added(_T4, _4, k, work, moments)
-    _added(_T5, _5, k, work, moments)
-
-
-@inlined
-def _gather_any(x, block, k, full, means, shares, total, work, moments):
-    """`gather` in any dimension; without `full` the products of two coordinates are left out."""
-    d = x.shape[1]
-    for i in range(BLOCK):
-        shares[k, i] *= total[i]
-    for i in range(_HALF):
-        work[_T0 + i] = shares[k, i] + shares[k, i + _HALF]
-    _added(_T0, _0, k, work, moments)
-    at = 1 + d
-    for row in range(d):
-        m0 = means[k, row]
-        for i in range(BLOCK):
-            work[_Y + i] = shares[k, i] * (x[block, row, i] - m0)
-        for i in range(_HALF):
-            work[_T0 + i] = work[_Y + i] + work[_Y + i + _HALF]
-        _added(_T0, 1 + row, k, work, moments)
-        for column in range(row + 1):
-            if full or column == row:
-                m1 = means[k, column]
-                for i in range(_HALF):
-                    j = i + _HALF
-                    z, y = x[block, column, i] - m1, x[block, column, j] - m1
-                    work[_T0 + i] = work[_Y + i] * z + work[_Y + j] * y
-                _added(_T0, at, k, work, moments)
-            at += 1
-
-
-@inlined
-def gather(x, block, k, full, means, shares, total, work, moments):
-    """Add component k's expected count, sums and products about its mean of a block to moments[k] (moments, a quarter
-    of a block): 1 count, d sums, and the products of coordinates (0, 0), (1, 0), (1, 1), (2, 0) ...
+    Unsigned indices, which cannot count from the end: the compiler sees that rows do not overlap, and vectorises.
     """
-    if x.shape[1] == 1:
-        _gather_line(x, block, k, means, shares, total, work, moments)
-    elif x.shape[1] == 2 and full:
-        _gather_plane(x, block, k, means, shares, total, work, moments)
-    else:
-        _gather_any(x, block, k, full, means, shares, total, work, moments)
+    for k in range(alive):
+        m0 = means[k, 0]
+        base = np.uint64(k) * (_3 * _HALF)
+        for n in range(_HALF_I):
+            i, j = np.uint64(n), np.uint64(n) + _HALF
+            r, q = shares[k, i] * total[i], shares[k, j] * total[j]
+            z, y = x[block, 0, i] - m0, x[block, 0, j] - m0
+            rz, qy = r * z, q * y
+            moments[base + i] += r + q
+            moments[base + _HALF + i] += rz + qy
+            moments[base + _2 * _HALF + i] += rz * z + qy * y
+
+
+@inlined
+def _gather_plane(x, block, alive, means, shares, total, moments):
+    """The same in two dimensions, with the product of both coordinates."""
+    for k in range(alive):
+        m0, m1 = means[k, 0], means[k, 1]
+        base = np.uint64(k) * (_6 * _HALF)
+        for n in range(_HALF_I):
+            i, j = np.uint64(n), np.uint64(n) + _HALF
+            r, q = shares[k, i] * total[i], shares[k, j] * total[j]
+            z, y = x[block, 0, i] - m0, x[block, 0, j] - m0
+            v, u = x[block, 1, i] - m1, x[block, 1, j] - m1
+            rz, rv, qy, qu = r * z, r * v, q * y, q * u
+            moments[base + i] += r + q
+            moments[base + _HALF + i] += rz + qy
+            moments[base + _2 * _HALF + i] += rv + qu
+            moments[base + _3 * _HALF + i] += rz * z + qy * y
+            moments[base + _4 * _HALF + i] += rv * z + qu * y
+            moments[base + _5 * _HALF + i] += rv * v + qu * u
+
+
+@inlined
+def _gather_counts(alive, number, shares, total, moments):
+    """Make ratios into responsibilities, and add up each component's: the first of its rows of moments."""
+    for k in range(alive):
+        base = np.uint64(k * number) * _HALF
+        for n in range(_HALF_I):
+            i, j = np.uint64(n), np.uint64(n) + _HALF
+            r, q = shares[k, i] * total[i], shares[k, j] * total[j]
+            shares[k, i] = r
+            shares[k, j] = q
+            moments[base + i] += r + q
+
+
+@inlined
+def _gather_any(x, block, k, number, full, means, shares, work, moments):
+    """Add a component's sums and products about its mean of a block to its rows of moments (half a block each): after
+    the count d sums, and the products of coordinates (0, 0), (1, 0), (1, 1), (2, 0) ...; without `full` those of two
+    coordinates are left out.
+    """
+    first = np.uint64(k * number) * _HALF
+    at = first + np.uint64(1 + x.shape[1]) * _HALF
+    for row in range(x.shape[1]):
+        m0 = means[k, row]
+        first += _HALF
+        for n in range(_HALF_I):
+            i, j = np.uint64(n), np.uint64(n) + _HALF
+            z, y = shares[k, i] * (x[block, row, i] - m0), shares[k, j] * (x[block, row, j] - m0)
+            work[_Y_U + i] = z
+            work[_Y_U + j] = y
+            moments[first + i] += z + y
+        at += np.uint64(0 if full else row) * _HALF
+        for column in range(0 if full else row, row + 1):
+            m1 = means[k, column]
+            for n in range(_HALF_I):
+                i, j = np.uint64(n), np.uint64(n) + _HALF
+                z, y = x[block, column, i] - m1, x[block, column, j] - m1
+                moments[at + i] += work[_Y_U + i] * z + work[_Y_U + j] * y
+            at += _HALF
 
 
 @kernel
 def expect(x, w, unit, alive, full, heights, means, whitenings, shares, top, total, work, moments, sums):
     """One pass over points x (blocks, d, BLOCK) of weights w (blocks, BLOCK) with the first `alive` components.
 
-    sums (components, moments) gets what `gather` adds up. Where `unit`, weights are 0 or 1, and one logarithm serves
-    many points. Returns the weighted log-likelihood, nats.
+    sums (components, moments) gets what is added up in moments. Where `unit`, weights are 0 or 1, and one logarithm
+    serves many points. Returns the weighted log-likelihood, nats.
     """
-    for k in range(alive):
-        for m in range(moments.shape[1]):
-            for i in range(_QUARTER):
-                moments[k, m, i] = 0.0
+    d, number = x.shape[1], sums.shape[1]
+    for i in range(alive * number * _HALF_I):
+        moments[i] = 0.0
     for i in range(BLOCK):
         work[_SCORE + i] = 0.0
         work[_PRODUCT + i] = 1.0
@@ -295,13 +287,19 @@ def expect(x, w, unit, alive, full, heights, means, whitenings, shares, top, tot
             for i in range(BLOCK):
                 work[_SCORE + i] += w[block, i] * (top[i] + log_of(total[i]) * (1.0 / LN2))
                 total[i] = w[block, i] / total[i]
-        for k in range(alive):
-            gather(x, block, k, full, means, shares, total, work, moments)
+        if d == 1:
+            _gather_line(x, block, alive, means, shares, total, moments)
+        elif d == 2 and full:
+            _gather_plane(x, block, alive, means, shares, total, moments)
+        else:
+            _gather_counts(alive, number, shares, total, moments)
+            for k in range(alive):
+                _gather_any(x, block, k, number, full, means, shares, work, moments)
     for k in range(alive):
-        for m in range(moments.shape[1]):
+        for m in range(number):
             sums[k, m] = 0.0
-            for i in range(_QUARTER):
-                sums[k, m] += moments[k, m, i]
+            for i in range(_HALF_I):
+                sums[k, m] += moments[(k * number + m) * _HALF_I + i]
     for i in range(BLOCK):
         score += work[_SCORE + i] * LN2 + math.log(work[_PRODUCT + i])
     return score
@@ -490,7 +488,7 @@ def fit(points, weights, shape, floor, tolerance, iterations, shares, means, cov
     blocks = (count + BLOCK - 1) // BLOCK
     x, w = np.empty((blocks, d, BLOCK)), np.empty((blocks, BLOCK))
     number = 1 + d + d * (d + 1) // 2
-    moments, sums = np.zeros((most, number, _QUARTER)), np.zeros((most, number))
+    moments, sums = np.empty(most * number * _HALF_I), np.zeros((most, number))
     ratios, top, total, work = np.empty((most, BLOCK)), np.empty(BLOCK), np.empty(BLOCK), np.empty(WORK)
     law, places, spreads = np.empty(most), np.empty((most, d)), np.empty((most, d, d))
     whitenings, heights, lower = np.zeros((most, d, d)), np.empty(most), np.empty((d, d))
