@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from lightcollapse.reproduce.audit import Finding
     from lightcollapse.reproduce.claim import Claim
 
-_LABEL = 33
+_LABEL = 28
 _SHORT = {"published value is off": "off", "not testable here": "-"}
-_HEAD = f"{'claim':{_LABEL - 1}} {'article':>11} {'ours':>8} {'+-4 s.e.':>8} {'range':>9}"
+_HEAD = f"{'claim':{_LABEL - 1}} {'article':>13} {'ours':>8} {'+-4 s.e':>7} {'range':>13}"
 
 
 def listed(claim: Claim) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def shown(claim: Claim, rows: Sequence[Finding], quick: bool) -> list[str]:
         lines += _wrapped(text, "  ")
     lines += ["", _HEAD]
     for row in rows:
-        lines.append(_line(row))
+        lines += _line(row)
         if row.why:
             verdict = "" if row.verdict in ("", "agrees") else f"{row.verdict}: "
             lines += _wrapped(f"{verdict}{row.why}{_theory(row)}", "    ")
@@ -80,7 +80,8 @@ def _theory(row: Finding) -> str:
     return "" if row.theory is None else f"; exact {table.number(row.theory)}"
 
 
-def _line(row: Finding) -> str:
+def _line(row: Finding) -> list[str]:
+    """The line of a finding, its label on one of its own where that is long."""
     ours, half, span = "", "", ""
     if row.ours is not None:
         wide = max(row.ours.value - row.ours.low, row.ours.high - row.ours.value)
@@ -89,9 +90,9 @@ def _line(row: Finding) -> str:
         half = table.number(wide, decimals) if wide > 0.0 else ""
     if row.low is not None and row.high is not None:
         span = f"{_brief(row.low)}..{_brief(row.high)}"
-    label = textwrap.shorten(row.label, _LABEL, placeholder="..")
+    above, label = ([], row.label) if len(row.label) <= _LABEL else ([row.label], "")
     verdict = _SHORT.get(row.verdict, row.verdict)
-    return f"{label:{_LABEL}} {row.article:>10} {ours:>8} {half:>8} {span:>11} {verdict}".rstrip()
+    return [*above, f"{label:{_LABEL}} {row.article:>12} {ours:>8} {half:>7} {span:>13} {verdict}".rstrip()]
 
 
 def _brief(value: float) -> str:
