@@ -206,6 +206,14 @@ def test_every_theorem_is_explained(theorem: Theorem, capsys: pytest.CaptureFixt
     assert max(map(len, explain._paragraphs(entry).splitlines())) <= 80
 
 
+def test_the_first_part_of_a_name_stands_for_all_such_results(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "explain", "c24")
+    assert code == 0
+    assert "C24.coarse (result)" in out and "C24.richardson (result)" in out
+    assert "C2.acc.H" not in out
+    assert call(capsys, "explain", "C240")[0] == 2
+
+
 def test_a_result_is_explained_by_its_functions_and_theorems(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "explain", "g7.w2")
     assert code == 0 and max(map(len, out.splitlines())) <= 80

@@ -26,6 +26,7 @@ Examples:
   lightcollapse explain fresh-fraction
   lightcollapse explain gaussian-replace-w2
   lightcollapse explain G2.m2
+  lightcollapse explain G2
   lightcollapse explain rare_perplexity --json
 """
 
@@ -182,8 +183,13 @@ def _function(name: str) -> tuple[str, str]:
 
 
 def _find(entries: list[Entry], term: str) -> list[Entry]:
-    """The entries of that name, theorems last; upper case, blanks, "-" and "_" do not matter."""
+    """The entries of that name, theorems last; upper case, blanks, "-" and "_" do not matter.
+
+    G2 stands for all results whose names begin with "G2.".
+    """
     found = [entry for entry in entries if _key(term) in map(_key, (entry.term, *entry.ids))]
+    if not found and "." not in term:
+        found = [entry for entry in entries if entry.what == "result" and _key(entry.term.split(".")[0]) == _key(term)]
     if not found and _OF_LENGTH.search(term):  # missing_mass_2: measured text, by the length of its n-grams
         base = _OF_LENGTH.sub("", term)
         found = [entry for entry in entries if entry.what == "measured text" and _key(entry.term) == _key(base)]
