@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.special import betaln
-from scipy.stats import norm, truncnorm
+from scipy.stats import multinomial, norm, truncnorm
 
-from lightcollapse.predictions import curation, decoding, gaussian, verification
+from lightcollapse.predictions import curation, decoding, gaussian, verification, wright_fisher
 
 LAWS = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6).map(lambda w: np.array(w) / np.sum(w))
 RATES = st.tuples(st.floats(0.05, 1.0), st.floats(0.0, 1.0))
@@ -25,6 +25,42 @@ def entropy(law):
 
 
 # -- decoding ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_tempered_chain_at_temperature_one_is_neutral():
+    p, sizes = [0.5, 0.3, 0.1, 0.1], [20, 20, 30, 10]
+    closed = decoding.tempered_expected_sum(p, sizes, 1.0, wright_fisher.entropy_term)
+    assert np.allclose(closed, wright_fisher.entropy_mean(p, sizes), rtol=1e-12)
+
+
+def test_a_tempered_chain_of_large_samples_follows_the_infinite_one():
+    p = np.array([0.4, 0.3, 0.2, 0.1])
+    closed = decoding.tempered_expected_sum(p, [1000] * 4, 0.8, np.square)
+    endless = np.sum(decoding.tempered_law(p, 0.8, 4) ** 2, axis=1)
+    assert np.allclose(closed, endless, rtol=1e-2)
+    one = decoding.tempered_expected_sum([1.0, 0.0], [5, 5], 0.8, np.square)
+    assert one.tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("temperature", [0.8, 1.25])
+def test_tempered_chains_come_close_to_all_chains_of_three_symbols(temperature):
+    p, n = np.array([0.5, 0.3, 0.2]), 12
+    counts = np.array([c for c in product(range(n + 1), repeat=3) if sum(c) == n])
+    weights = counts ** (1.0 / temperature)
+    chances = weights / weights.sum(axis=1, keepdims=True)
+    law = multinomial.pmf(counts, n, p)
+    for _ in range(3):
+        law = np.array([multinomial.pmf(counts, n, chance) for chance in chances]).T @ law
+    for term in (lambda x: 1.0 - x, wright_fisher.entropy_term, lambda x: 1.0 * (x > 0)):
+        exact = law @ term(counts / n).sum(axis=1)
+        assert np.isclose(decoding.tempered_expected_sum(p, [n] * 4, temperature, term)[-1], exact, rtol=0.02)
+
+
+@pytest.mark.parametrize("arguments", [([0.5, 0.5], [2000], 0.9), ([0.5, 0.5], [10], 0.0), ([0.5, 0.5], [10], np.nan),
+                                       (np.arange(1.0, 101) / 5050, [1000] * 50, 0.9)])  # fmt: skip
+def test_tempered_chains_out_of_range_are_refused(arguments):
+    with pytest.raises(ValueError, match=r"at most 1000 points|temperature must|too large"):
+        decoding.tempered_expected_sum(*arguments, np.square)
 
 
 @given(p=LAWS, temperature=st.floats(0.3, 3.0), t=st.integers(0, 8))

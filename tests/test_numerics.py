@@ -120,6 +120,7 @@ for temperature in (0.5, 2.0):
 call("decoding.decode", RARE, temperature=1e-3, top_p=0.9)
 call("decoding.decoding_scale", top_p=1e-12)
 call("decoding.geometric_support", 0.999, 0.9, MANY)
+call("decoding.tempered_expected_sum", RARE, sizes(200, 20), 0.5, itself)
 call("decoding.tempered_law", zipf_law(100), 0.5, 10**4)
 call("density.accumulate_kernel_variance", sizes(BILLION, MANY), 1e-3)
 call("density.kernel_spread", fresh_schedule(100), 1e-9)

@@ -9,8 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, law_of, require
+from lightcollapse.predictions._checks import Float, from_source, law_of, require
+from lightcollapse.predictions.wright_fisher import Functional, binomial_rows, chain_sizes, grouped
 from lightcollapse.special import gammainc, gammaincinv, logsumexp
+
+LARGEST_SAMPLE = 1000  # points of a tempered chain, whose transitions differ by symbol
+LARGEST_WORK = 4e9  # multiplications
 
 _SLACK = 1e-12  # sums of masses are compared within rounding
 
@@ -94,6 +98,50 @@ def tempered_law(probabilities: ArrayLike, temperature: float, generations: int,
     exponents = np.exp(np.minimum(-np.log(temperature) * rounds, 700.0))
     scaled = np.where(p > 0, exponents[:, None] * np.where(p > 0, logs, 0.0), -np.inf)
     return np.asarray(np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True)))
+
+
+def tempered_expected_sum(
+    probabilities: ArrayLike, sample_sizes: ArrayLike, temperature: float, functional: Functional
+) -> Float:
+    """E of the sum over symbols of f(p_t) where models write at a temperature, at finite n. Approximation.
+
+    A chain of each symbol's count in which what the other symbols weigh is replaced by its expectation, scaled to the
+    frequency that this symbol leaves them. Training set 1 is real. float64 (generations + 1,), f vectorised. Within
+    0.5 % for 5 to 50 symbols, n from 50 to 100, temperatures from 0.8 to 1.1 and t up to 10; 8 % where one symbol is about
+    to take all. Temperature 1 is exact. Cost: distinct probabilities x n^2 a generation, below 4e9 in all and n at most
+    1000 (ValueError).
+
+    Derivation: theory/decoding.md. Source: derived; a mean-field closure.
+    """
+    values, counts = grouped(probabilities)
+    require(0 < temperature < np.inf, "temperature must exceed 0", temperature)
+    sizes = chain_sizes(sample_sizes, LARGEST_SAMPLE).tolist()
+    work = float(len(values)) * sum(float(n) ** 2 for n in sizes)
+    require(work <= LARGEST_WORK, "the chain is too large: distinct probabilities x n^2 x generations", work)
+    law, out = np.zeros((0, 0)), []
+    share = np.zeros(0)
+    for index, n in enumerate(sizes):
+        if index == 0:
+            law = binomial_rows(n, values)
+        else:
+            chances = _written(law, share, counts, 1.0 / temperature)
+            law = np.array([row @ binomial_rows(n, chance) for row, chance in zip(law, chances, strict=True)])
+        share = np.arange(n + 1.0) / n
+        out.append(float(counts @ (law @ functional(share))))
+    return from_source(float(counts @ functional(values)), out)
+
+
+def _written(law: Float, share: Float, counts: Float, power: float) -> Float:
+    """The chance of each symbol to be written, for each of its frequencies: float64 (values, states)."""
+    weight = share**power
+    own, mean = law @ weight, law @ share
+    others = np.maximum(counts @ own - own, 0.0)
+    left = np.divide(1.0 - share[None, :], 1.0 - mean[:, None], out=np.zeros_like(law), where=mean[:, None] < 1.0)
+    rest = others[:, None] * left**power
+    both = weight + rest
+    return np.clip(
+        np.divide(np.broadcast_to(weight, law.shape), both, out=np.zeros_like(law), where=both > 0.0), 0.0, 1.0
+    )
 
 
 def geometric_support(ratio: float, top_p: float, generations: int, *, first_real: bool = True) -> Float:
