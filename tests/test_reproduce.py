@@ -393,7 +393,7 @@ def test_bad_input_is_refused_on_one_line(
         ('kind = "exact" }', 'kind = "exact", statistic = "least" }', "needs a sweep"),
         ('kind = "exact" }', 'kind = "exact", card = "b" }', "unknown card 'b'"),
         ("claim =", "clame =", "clame"),
-        ("claim =", "race =", "arxiv or claim"),
+        ("claim =", "generations =", "arxiv or claim"),
         ("sample_size = 100", "sample_size = 0", "sample_size must be at least 1"),
         ("[card]", "[card", "not valid TOML"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import tomllib
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from lightcollapse.reproduce.derived import DERIVED
 from lightcollapse.reproduce.statistics import STATISTICS
 from lightcollapse.scenario import Scenario
 
-Kind = Literal["pub", "exact", "ref", "ran"]
+Kind = Literal["pub", "exact", "ref", "ran", "bound"]
+LEAST = ("least", "least mean")  # statistics of a sweep: where its mean square, or its mean, is least
 _MAXIMUM_BYTES = 2**20
 
 
@@ -93,11 +95,11 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         metric: of a record, or of DERIVED.
-        published: the number, or the least and largest of several.
+        published: the number, or the least and largest of several; one end of a bound is infinite.
         kind: "pub" printed, stored or drawn by the authors, "exact" a closed form, "ref" a large reference simulation,
-            "ran" the authors' code, run again.
+            "ran" the authors' code, run again, "bound" what they prove that ours must lie below or above.
         generation: in our count, where 0 is the source.
-        statistic: a name of STATISTICS, or "least" for where a sweep's mean square is least.
+        statistic: a name of STATISTICS, or of LEAST for where a sweep is least.
         at: what the statistic needs beside the values.
         card: which of the item's cards.
         scale: what ours is multiplied by.
@@ -145,6 +147,21 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.published[1] if isinstance(self.published, tuple) else self.published
 
 
+class Race(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the published code's own loop took on one core of a two-core machine.
+
+    Attributes:
+        seconds: for so many `chains` of the same setting.
+        card: which of the item's cards; empty: all of them together.
+        about: in words.
+    """
+
+    seconds: float
+    chains: int = 1
+    card: str = ""
+    about: str = ""
+
+
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One of an item's cards: what it changes of `card`, and of the numbers of replicates."""
 
@@ -167,7 +184,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         replicates: chains a card.
         seconds: what to expect on two cores.
         numbers: the rows.
-        race: what the published code's own loop takes.
+        races: what the published code's own loop takes.
     """
 
     title: str
@@ -181,7 +198,7 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arxiv: str = ""
     claim: str = ""
     generations: str = ""
-    race: str = ""
+    races: tuple[Race, ...] = ()
     cards: dict[str, Variant] = {}
     random: Random | None = None
     corpus: Corpus | None = None
@@ -203,6 +220,10 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Replicates of a card."""
         return int((self.variants()[name].replicates or self.replicates).of(quick))
 
+    def race(self, card: str) -> Race | None:
+        """The published code's time for a card, where it is known."""
+        return next((race for race in self.races if race.card in ("", card)), None)
+
     def check(self) -> None:
         """Raise CardError where a table breaks a rule, or a card does not build."""
         require(bool(self.arxiv or self.claim), f"{self.name}: arxiv or claim must be given", self.arxiv)
@@ -211,9 +232,9 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for number in self.numbers:
                 if number.card == name:
                     _check_number(self.name, number, card)
-        for number in self.numbers:
-            if number.card not in self.variants():
-                raise CardError(f"{self.name}: unknown card {number.card!r}; {nearest(number.card, self.variants())}")
+        for named in (*(number.card for number in self.numbers), *(race.card for race in self.races if race.card)):
+            if named not in self.variants():
+                raise CardError(f"{self.name}: unknown card {named!r}; {nearest(named, self.variants())}")
 
 
 def _check_number(item: str, number: Number, card: Scenario) -> None:
@@ -221,12 +242,14 @@ def _check_number(item: str, number: Number, card: Scenario) -> None:
     known = (*card.metrics, *derived)
     if number.metric not in known:
         raise CardError(f"{item}: unknown metric {number.metric!r}; {nearest(number.metric, known)}")
-    if number.statistic not in (*STATISTICS, "least"):
+    if number.statistic not in (*STATISTICS, *LEAST):
         raise CardError(f"{item}: unknown statistic {number.statistic!r}; {nearest(number.statistic, STATISTICS)}")
+    require(math.isfinite(number.lowest) or math.isfinite(number.highest), f"{item}: published must have an end",
+            number.published)  # fmt: skip
     for generation in (number.generation, number.over or 0):
         require(0 <= generation <= card.generations, f"{item}: generation must lie on the card", generation)
-    if number.statistic == "least":
-        require(number.sweep is not None, f"{item}: statistic least needs a sweep", number.metric)
+    if number.statistic in LEAST:
+        require(number.sweep is not None, f"{item}: statistic {number.statistic} needs a sweep", number.metric)
     elif STATISTICS[number.statistic].needs_at:
         require(math.isfinite(number.at), f"{item}: statistic {number.statistic} needs `at`", number.at)
 
@@ -247,7 +270,7 @@ def load_item(given: str) -> Item:
         return parse_item(given, text)
     path = Path(given)
     if path.suffix != ".toml":
-        raise CardError(f"unknown item {given!r}; {nearest(given, item_names())}, or a file that ends in .toml")
+        raise CardError(f"unknown item {given!r}; {_alike(given)}, or a file that ends in .toml")
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -257,6 +280,13 @@ def load_item(given: str) -> Item:
         return parse_item(path.stem, raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}, byte {error.start}: invalid UTF-8") from None
+
+
+def _alike(given: str) -> str:
+    """The clause that ends the error about an unknown item: the names most like it, and how to see all."""
+    close = difflib.get_close_matches(given, item_names(), n=3, cutoff=0.4)
+    guess = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{guess}`lightcollapse reproduce` lists all {len(item_names())}"
 
 
 def parse_item(name: str, text: str) -> Item:

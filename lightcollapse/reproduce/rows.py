@@ -6,6 +6,7 @@ import importlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from msgspec.structs import replace as changed
 
 from lightcollapse.corpus import UNITS, read
-from lightcollapse.errors import CardError
+from lightcollapse.errors import CardError, MissingExtra
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.loop import run
 from lightcollapse.reproduce.derived import column
@@ -46,6 +47,7 @@ class Row:
         exact: the theory's number, None where it has none; `exact_kind` says whether it is exact.
         verdict: one of VERDICTS.
         why: the reason, empty where nothing is to be said.
+        seconds: what all rows of the same card took together; 0 where nothing was run.
     """
 
     item: Item
@@ -57,6 +59,7 @@ class Row:
     exact_kind: str | None
     verdict: str
     why: str
+    seconds: float = 0.0
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Limits:
         quick: whether to take the smaller numbers of replicates.
         seed: of all cards.
         corpus: a text of the user's.
-        until: `time.monotonic` after which no more cards are run; `reached` then says so.
+        until: `time.monotonic` after which no block of replicates is waited for; `reached` then says so.
     """
 
     quick: bool = False
@@ -75,6 +78,17 @@ class Limits:
     corpus: str | None = None
     until: float = math.inf
     reached: bool = field(default=False, init=False)
+
+    def watching(self, progress: Progress | None) -> Progress:
+        """The same progress, which ends a run where the time is up."""
+
+        def watched(done: int, asked: int) -> None:
+            if progress is not None:
+                progress(done, asked)
+            if time.monotonic() > self.until:
+                raise _TimeIsUp
+
+        return watched
 
 
 class _TimeIsUp(Exception):
@@ -84,7 +98,7 @@ class _TimeIsUp(Exception):
 def reproduce(item: Item, limits: Limits | None = None, progress: Progress | None = None) -> Iterator[Row]:
     """Run an item's cards one after another, and yield its rows.
 
-    Raises what `run` raises. Where the time is up, the rows still to come are not testable.
+    Raises what `run` raises. Where the time is up, or an extra is missing, the rows still to come are not testable.
     """
     limits = limits or Limits()
     other = _other_text(item, limits)
@@ -101,19 +115,22 @@ def _rows_of(
     asked = [number for number, reason in zip(numbers, reasons, strict=True) if not reason]
     found: dict[int, tuple[Estimate, Estimate, int]] = {}
     exact: list[tuple[float | None, str | None]] = [(None, None)] * len(numbers)
+    seconds = 0.0
     try:
         if asked:
             card = _card(item, name, limits)
             count = item.size(name, limits.quick)
             exact = _theories(item, card, limits.seed, numbers)
+            started = time.perf_counter()
             found = {
                 id(number): (*estimates, count)
-                for number, estimates in _estimates(item, card, count, asked, limits, progress)
+                for number, estimates in _estimates(item, card, count, asked, limits, limits.watching(progress))
             }
+            seconds = time.perf_counter() - started
     except _TimeIsUp:
         limits.reached = True
-        reasons = [reason or "the time asked for was over" for reason in reasons]
-        found = {}
+    except MissingExtra as missing:
+        reasons = [reason or str(missing) for reason in reasons]
     for number, reason, theory in zip(numbers, reasons, exact, strict=True):
         label = number.label or _label(number)
         if id(number) not in found:
@@ -122,7 +139,7 @@ def _rows_of(
             continue
         ours, theirs, count = found[id(number)]
         verdict, why = (UNTESTED, other) if other else judge(number, ours, theirs, *theory)
-        yield Row(item, number, label, count, ours, *theory, verdict, why)
+        yield Row(item, number, label, count, ours, *theory, verdict, why, seconds)
 
 
 def _untestable(item: Item, number: Number, limits: Limits) -> str:
@@ -176,16 +193,16 @@ def _other_text(item: Item, limits: Limits) -> str:
 
 
 def _estimates(
-    item: Item, card: Scenario, count: int, numbers: list[Number], limits: Limits, progress: Progress | None
+    item: Item, card: Scenario, count: int, numbers: list[Number], limits: Limits, progress: Progress
 ) -> Iterator[tuple[Number, tuple[Estimate, Estimate]]]:
     """Each number with our estimate, and the same with the spread of as many chains as the paper ran."""
     plain = [number for number in numbers if number.sweep is None]
-    values = _gathered(item.random, card, count, plain, limits, progress) if plain else {}
+    values = _gathered(item.random, card, count, plain, limits.seed, progress) if plain else {}
     for number in plain:
         yield number, _estimate(number, card, limits.seed, values)
     for number in numbers:
         if number.sweep is not None:
-            estimate = _least(card, count, number, limits, progress)
+            estimate = _least(card, count, number, limits.seed, progress)
             yield number, (estimate, estimate)
 
 
@@ -224,22 +241,44 @@ def _known_variance(number: Number, card: Scenario, seed: int) -> float:
 
 
 def _gathered(
-    random: Random | None, card: Scenario, count: int, numbers: list[Number], limits: Limits, progress: Progress | None
+    random: Random | None, card: Scenario, count: int, numbers: list[Number], seed: int, progress: Progress
 ) -> Values:
     """The values asked for of every replicate, in blocks, so that no long record is kept."""
     wanted = {(n.metric, t) for n in numbers for t in (n.generation, n.over) if t is not None}
-    bytes_each = 8 * (card.generations + 1) * len(card.metrics)
-    block = 1 if random else max(1, min(count, _BLOCK // bytes_each))
-    parts: list[Values] = []
-    for start in range(0, count, block):
-        if time.monotonic() > limits.until:
-            raise _TimeIsUp
-        if progress is not None:
-            progress(start, count)
-        this = card if random is None else _drawn(random, card, limits.seed, start)
-        record = run(this, limits.seed, range(start, min(start + block, count)))
-        parts.append({key: column(record, *key) for key in wanted})
+    progress(0, count)
+    if random is not None:
+        parts = _each_its_own(random, card, count, wanted, seed, progress)
+    else:
+        bytes_each = 8 * (card.generations + 1) * len(card.metrics)
+        block = max(1, min(count, _BLOCK // bytes_each))
+        parts = []
+        for start in range(0, count, block):
+            record = run(card, seed, range(start, min(start + block, count)), _onward(progress, start, count))
+            parts.append({key: column(record, *key) for key in wanted})
     return {key: np.concatenate([part[key] for part in parts]) for key in wanted}
+
+
+def _onward(progress: Progress, start: int, count: int) -> Progress:
+    """Progress of a block of replicates as that of all."""
+    return lambda done, _: progress(start + done, count)
+
+
+def _each_its_own(
+    random: Random, card: Scenario, count: int, wanted: set[tuple[str, int]], seed: int, progress: Progress
+) -> list[Values]:
+    """The values of replicates that each draw a card of their own, as many at once as there are cores."""
+
+    def one(replicate: int) -> Values:
+        progress(replicate, count)
+        record = run(_drawn(random, card, seed, replicate), seed, [replicate], jobs=1)
+        return {key: column(record, *key) for key in wanted}
+
+    with ThreadPoolExecutor() as pool:
+        try:
+            return list(pool.map(one, range(count)))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def _drawn(random: Random, card: Scenario, seed: int, replicate: int) -> Scenario:
@@ -258,8 +297,9 @@ def _with(card: Scenario, path: str, value: Any) -> Scenario:
         raise CardError(f"a card has no field {path!r}; name one as AXIS.FIELD, such as regime.weight") from None
 
 
-def _least(card: Scenario, count: int, number: Number, limits: Limits, progress: Progress | None) -> Estimate:
-    """Where a sweep's mean square is least: of a polynomial through its logarithm, with the jackknife's interval.
+def _least(card: Scenario, count: int, number: Number, seed: int, progress: Progress) -> Estimate:
+    """Where a sweep's mean square, or mean, is least: of a polynomial through its logarithm, with the jackknife's
+    interval.
 
     All cards of the sweep have the same seed, so that what they share in chance moves none of them past another.
     """
@@ -267,9 +307,10 @@ def _least(card: Scenario, count: int, number: Number, limits: Limits, progress:
     places = np.array(number.sweep.values())
     squares = np.empty((len(places), count))
     asked = [changed(number, sweep=None, statistic="mean")]
+    power = 2 if number.statistic == "least" else 1
     for i, place in enumerate(places):
         one = _with(card, number.sweep.field, float(place))
-        squares[i] = _gathered(None, one, count, asked, limits, progress)[number.metric, number.generation] ** 2
+        squares[i] = _gathered(None, one, count, asked, seed, progress)[number.metric, number.generation] ** power
     group = np.arange(count) % _PARTS
     without = np.array([_bottom(places, squares[:, group != part].mean(axis=1)) for part in range(_PARTS)])
     error = math.sqrt((_PARTS - 1) * float(without.var()))
@@ -346,7 +387,8 @@ def judge(
     differ, only where the item says why and our own two witnesses agree.
     """
     proven = exact is not None and exact_kind is not None and exact_kind.startswith("exact")
-    slack = number.rounding + number.within + _ROUNDING * abs(number.highest)
+    size = max(abs(end) for end in (number.lowest, number.highest) if math.isfinite(end))
+    slack = number.rounding + number.within + _ROUNDING * size
     below, above = ours.value - ours.low, ours.high - ours.value
     chance = STANDARD_ERRORS * number.error
     if number.chains is not None:
