@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from lightcollapse.cli.progress import Progress
 
 if TYPE_CHECKING:
     from lightcollapse.text import Measurement, Row
+
+Command = Callable[..., Any]
 
 _EPILOG = """\b
 Examples:
@@ -63,24 +65,40 @@ _LABELS = {
     "copied": "copied from human",
     "compression": "compression ratio",
 }
+_MEASURED = (
+    click.option("--baseline", metavar="FILE", help="The human baseline: generation 0."),
+    click.option("--by", metavar="WHAT", help="What tells generations apart: generation, source or file."),
+    click.option(
+        "--generation-from-filename", metavar="REGEX", help="The generation in a file's name, such as '(\\d+)'."
+    ),
+    click.option("--unit", default="words", metavar="UNIT", show_default=True, help="words, chars or bytes."),
+    click.option("--tokenizer", metavar="FILE", help="Tokens of a tokenizer.json instead (extra: tokenizers)."),
+    click.option("--order", type=int, default=4, metavar="N", show_default=True, help="Longest n-grams, 1 to 8."),
+    click.option(
+        "--entropy", default="chao-wang-jost", metavar="NAME", show_default=True, help="Estimator of entropy."
+    ),
+    click.option(
+        "--bootstrap", type=int, default=100, metavar="B", show_default=True, help="Resamples of the documents."
+    ),
+    click.option("--text-field", default="text", metavar="NAME", show_default=True, help="Field of JSON lines."),
+    click.option("--generation-field", default="generation", metavar="NAME", show_default=True, help="The same."),
+    click.option("--source-field", default="source", metavar="NAME", show_default=True, help="The same."),
+    click.option("--errors", default="strict", metavar="WHAT", show_default=True, help="strict, replace or skip."),
+    click.option("--max-bytes", type=int, default=2**30, metavar="N", show_default=True, help="Of all text, unpacked."),
+    click.option("--seed", type=int, default=0, metavar="N", show_default=True, help="Of all that is random."),
+)
+
+
+def measured_options(verb: Command) -> Command:
+    """Add the options that say how texts are read and measured, as `lightcollapse.measure` takes them."""
+    for option in reversed(_MEASURED):
+        verb = option(verb)
+    return verb
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("files", nargs=-1, metavar="FILES...")
-@click.option("--baseline", metavar="FILE", help="The human baseline: generation 0.")
-@click.option("--by", metavar="WHAT", help="What tells generations apart: generation, source or file.")
-@click.option("--generation-from-filename", metavar="REGEX", help="The generation in a file's name, such as '(\\d+)'.")
-@click.option("--unit", default="words", metavar="UNIT", show_default=True, help="words, chars or bytes.")
-@click.option("--tokenizer", metavar="FILE", help="Tokens of a tokenizer.json instead (extra: tokenizers).")
-@click.option("--order", type=int, default=4, metavar="N", show_default=True, help="Longest n-grams, 1 to 8.")
-@click.option("--entropy", default="chao-wang-jost", metavar="NAME", show_default=True, help="Estimator of entropy.")
-@click.option("--bootstrap", type=int, default=100, metavar="B", show_default=True, help="Resamples of the documents.")
-@click.option("--text-field", default="text", metavar="NAME", show_default=True, help="Field of JSON lines.")
-@click.option("--generation-field", default="generation", metavar="NAME", show_default=True, help="The same.")
-@click.option("--source-field", default="source", metavar="NAME", show_default=True, help="The same.")
-@click.option("--errors", default="strict", metavar="WHAT", show_default=True, help="strict, replace or skip.")
-@click.option("--max-bytes", type=int, default=2**30, metavar="N", show_default=True, help="Of all text, unpacked.")
-@click.option("--seed", type=int, default=0, metavar="N", show_default=True, help="Of all that is random.")
+@measured_options
 @click.option("--save-counts", metavar="FILE", help="Save the counts in a .counts file, to merge with others.")
 @click.option("--approximate", is_flag=True, help="Numbers of n-grams only, by sketches (extra: sketch).")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
