@@ -195,7 +195,7 @@ def test_categorical_measures_are_scipys(data: Any, values: list[float]) -> None
     share = data.draw(st.floats(0.01, 0.99))
     order, rare = tail_symbols(law, share)
     out = np.empty((len(Categorical.metrics), 1))
-    categorical.measure(model, law, order, rare, out, 0)
+    categorical.measure(model, law, order, rare, np.empty(len(law)), out, 0)
     expected = categorical_measures(model, law, share)
     np.testing.assert_allclose(out[:, 0], list(expected.values()), rtol=1e-9, atol=1e-12)
 

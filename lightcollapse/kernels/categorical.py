@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import inlined, kernel
-from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hypergeometric, uniforms
+from lightcollapse.compiler import borrowing, inlined, kernel
+from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hypergeometric, log_of, uniforms
 from lightcollapse.schedule import ALL
 
 _LANE_SHIFT = np.uint64(8)
@@ -16,7 +16,7 @@ _INTERVAL = 0.9  # mass of the smallest set by which calibration and sharpness a
 _ZERO = np.int64(0)  # typed: a literal in a call would compile the callee once more
 
 
-@kernel
+@borrowing
 def _draw_counts(counts, mass, tail, size, stream, generation, replicate, k0, k1):
     """Fill `counts` with a multinomial sample of `size` by conditional binomials: exact, one draw a symbol.
 
@@ -50,7 +50,7 @@ def _symbol_of(tail, u):
     return low
 
 
-@kernel
+@borrowing
 def _draw_points(counts, mass, tail, size, stream, generation, replicate, k0, k1):
     """The same, each point drawn by itself through the inverse of the distribution function."""
     for symbol in range(len(mass)):
@@ -64,7 +64,7 @@ def _draw_points(counts, mass, tail, size, stream, generation, replicate, k0, k1
         counts[_symbol_of(tail, u)] += 1
 
 
-@kernel
+@borrowing
 def _take(chosen, pool, available, size, role, generation, replicate, k0, k1):
     """Add to `chosen` a sample of `size` of the `available` points counted in `pool`, without replacement."""
     block = np.uint64(0)
@@ -80,7 +80,7 @@ def _take(chosen, pool, available, size, role, generation, replicate, k0, k1):
         left -= count
 
 
-@kernel
+@borrowing
 def _write(counts, size, mass, tail, points, stream, generation, replicate, k0, k1):
     """Draw `size` symbols with the given masses, by points or by counts."""
     total = 0.0
@@ -95,11 +95,12 @@ def _write(counts, size, mass, tail, points, stream, generation, replicate, k0, 
 
 @inlined
 def _log_ratio(p, s):
-    """log of p / s, also where the ratio of a probability and a far smaller one overflows."""
-    return math.log(p / s) if p < s * 1e300 else math.log(p) - math.log(s)
+    """log of p / s, also where the ratio of a probability and a far smaller one leaves the range of floats."""
+    within = (p < s * 1e300) & (p > s * 1e-300) & (s > 1e-300)
+    return log_of(p / s) if within else math.log(p) - math.log(s)
 
 
-@kernel
+@borrowing
 def _threshold(values, size, wanted):
     """The least of the largest of values[:size] that together come to `wanted`: a weighted quickselect,
     which takes time in proportion to `size`. It reorders the values. Draws nothing.
@@ -135,12 +136,11 @@ def _threshold(values, size, wanted):
     return values[low]
 
 
-@kernel
-def _likeliest(probabilities, source, support, wanted):
+@borrowing
+def _likeliest(probabilities, source, values, wanted):
     """Source's mass and number of symbols of the smallest set of symbols that holds `wanted` of the model's mass; of
-    symbols at its edge that are equally likely, the mean. Draws nothing.
+    symbols at its edge that are equally likely, the mean. `values` is room for as many. Draws nothing.
     """
-    values = np.empty(support)
     size = _ZERO
     for symbol in range(len(source)):
         if probabilities[symbol] > 0.0:
@@ -161,11 +161,12 @@ def _likeliest(probabilities, source, support, wanted):
     return mass + tied * needed / ties, float(inside + needed)
 
 
-@kernel
-def measure(probabilities, source, order, rare, out, t):
+@borrowing
+def measure(probabilities, source, order, rare, values, out, t):
     """Fill out[:, t] with heterozygosity, entropy, support, tail mass, total variation, KL(model || source),
     KL(source || model), in nats, the failures among edge cases, the rare symbols retained, calibration and sharpness;
-    `order` lists the symbols, the `rare` rarest of the source first. Draws nothing.
+    `order` lists the symbols, the `rare` rarest of the source first; `values` float64 (symbols,) is used up. Draws
+    nothing.
     """
     squares = 0.0
     entropy = 0.0
@@ -180,10 +181,15 @@ def measure(probabilities, source, order, rare, out, t):
         distance += abs(p - s)
         if p > 0.0:
             support += 1
-            entropy -= p * math.log(p)
-            forward += p * _log_ratio(p, s) if s > 0.0 else np.inf
-        if s > 0.0:
-            reverse += s * _log_ratio(s, p) if p > 0.0 else np.inf
+            entropy -= p * _log_ratio(p, 1.0)
+            if s > 0.0:
+                ratio = _log_ratio(p, s)
+                forward += p * ratio
+                reverse -= s * ratio
+            else:
+                forward = np.inf
+        elif s > 0.0:
+            reverse = np.inf
     tail_mass = 0.0
     cases, failed, known, retained = 0.0, 0.0, 0, 0
     for i in range(rare):
@@ -195,7 +201,7 @@ def measure(probabilities, source, order, rare, out, t):
             retained += 1 if p > 0.0 else 0
             cases += s
             failed += s if p < _FAILURE * s else 0.0
-    calibration, sharpness = _likeliest(probabilities, source, support, _INTERVAL * (1.0 - 1e-12))
+    calibration, sharpness = _likeliest(probabilities, source, values, _INTERVAL * (1.0 - 1e-12))
     out[0, t] = 1.0 - squares if support > 1 else 0.0
     out[1, t] = entropy
     out[2, t] = support
@@ -212,8 +218,9 @@ def measure(probabilities, source, order, rare, out, t):
 @kernel
 def measure_lanes(models, source, order, rare, out):
     """`measure` of each lane's law, models float64 (lanes, symbols), into out float64 (11, lanes). Draws nothing."""
+    values = np.empty(len(source))
     for lane in range(len(models)):
-        measure(models[lane], source, order, rare, out, lane)
+        measure(models[lane], source, order, rare, values, out, lane)
 
 
 @kernel
@@ -227,36 +234,21 @@ def invert(tails, out):
             out[lane, i] = _symbol_of(tails[lane], out[lane, i])
 
 
-@kernel
-def recursion(schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out):
-    """Run one replicate through all generations.
-
-    Args:
-        schedule: int64 (generations, 6), the integer columns of the recipe in order (size .. take).
-        weights: float64 (generations,), weight of the real part in the fit, NaN where pooled.
-        smoothing: float64, added to every count in the fit.
-        points: True draws every point, False counts.
-        source: float64 (symbols,), the law of real data.
-        order, rare: int64 (symbols,) and int64, see `measure`.
-        replicate, k0, k1: uint64.
-        out: float64 (11, generations + 1), filled by `measure`.
-    """
+@borrowing
+def _generations(
+    schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out, batches, urns, sizes, parts,
+    numbers,
+):  # fmt: skip
+    """`recursion`, with room for its counts, and for the model, its tail sums and what `measure` uses up."""
     generations = len(schedule)
     symbols = len(source)
-    window = 1  # batches of the pool that must be kept apart, because they leave it again
-    for t in range(2, generations + 1):
-        if t < generations and schedule[t, 4] > schedule[t - 1, 4]:
-            window = max(window, t - schedule[t - 1, 4])
-    batches = np.zeros((window + 1, symbols), np.int64)
-    first = np.zeros(symbols, np.int64)
-    pool = np.zeros(symbols, np.int64)
+    first, pool = urns[0], urns[1]
+    model, tail, values = numbers[0], numbers[1], numbers[2]
     available = np.int64(0)
-    sizes = np.zeros(generations + 1, np.int64)
-    parts = np.zeros((2, symbols), np.int64)  # real and synthetic counts of a training set
-    model = source.copy()
-    tail = np.empty(symbols)
     left = np.int64(0)
-    measure(model, source, order, rare, out, _ZERO)
+    for symbol in range(symbols):
+        model[symbol] = source[symbol]
+    measure(model, source, order, rare, values, out, _ZERO)
 
     for t in range(1, generations + 1):
         generation = np.uint64(t)
@@ -313,7 +305,38 @@ def recursion(schedule, weights, smoothing, points, source, order, rare, replica
                 written = parts[1, symbol] / totals[1]
                 mixed = written + weight * (parts[0, symbol] / totals[0] - written)  # 1 where both are
                 model[symbol] = min(1.0, mixed)
-        measure(model, source, order, rare, out, t)
+        measure(model, source, order, rare, values, out, t)
+
+
+@kernel
+def recursion(schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out):
+    """Run one replicate through all generations.
+
+    Args:
+        schedule: int64 (generations, 6), the integer columns of the recipe in order (size .. take).
+        weights: float64 (generations,), weight of the real part in the fit, NaN where pooled.
+        smoothing: float64, added to every count in the fit.
+        points: True draws every point, False counts.
+        source: float64 (symbols,), the law of real data.
+        order, rare: int64 (symbols,) and int64, see `measure`.
+        replicate, k0, k1: uint64.
+        out: float64 (11, generations + 1), filled by `measure`.
+    """
+    generations = len(schedule)
+    symbols = len(source)
+    window = 1  # batches of the pool that must be kept apart, because they leave it again
+    for t in range(2, generations + 1):
+        if t < generations and schedule[t, 4] > schedule[t - 1, 4]:
+            window = max(window, t - schedule[t - 1, 4])
+    batches = np.zeros((window + 1, symbols), np.int64)
+    urns = np.zeros((2, symbols), np.int64)  # the first real sample, and the pool
+    sizes = np.zeros(generations + 1, np.int64)
+    parts = np.zeros((2, symbols), np.int64)  # real and synthetic counts of a training set
+    numbers = np.empty((3, symbols))
+    _generations(
+        schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out, batches, urns, sizes, parts,
+        numbers,
+    )  # fmt: skip
 
 
 @kernel
