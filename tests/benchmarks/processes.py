@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from .child import spent
-from .race import Row, Spent, take_turns
+from .race import Row
 from .setting import Setting
+from .table import seconds
+
+Measured = dict[str, float]
 
 COLD_REPEATS = 3  # they take as long as all others together
 
@@ -25,36 +28,32 @@ def rows(setting: Setting) -> Iterator[Row]:
         "predict accumulate": ((*_OURS, "predict", "accumulate"), None, _EMPTY, "an empty process"),
         "run gaussian, warm": ((*_OURS, "run", "gaussian", "--seed", "1"), 0.6, _IMPORTS, "its imports"),
     }
-    _child(lines["run gaussian, warm"][0])()
-    limits = take_turns([_child(_EMPTY), _child(_IMPORTS)], setting.repeats, threads=2)
-    floor = {_EMPTY: median(limits[0]), _IMPORTS: median(limits[1])}
-    times = take_turns([_child(line) for line, *_ in lines.values()], setting.repeats, threads=2)
-    for (work, (line, most, limit, of)), found in zip(lines.items(), times, strict=True):
-        memory = _child(line)().memory
-        yield _row(work, found, most, floor[limit], of, memory)
+    every = [_EMPTY, _IMPORTS, *(line for line, *_ in lines.values())]
+    _process(every[-1])  # compiles what is not yet
+    turns = [[_process(line) for line in every] for _ in range(setting.repeats)]
+    found = dict(zip(every, zip(*turns, strict=True), strict=True))
+    for work, (line, most, limit, of) in lines.items():
+        yield _row(work, found[line], most, median(one["wall"] for one in found[limit]), of)
+    floor = median(one["wall"] for one in found[_IMPORTS])
     cold = (*_OURS, "run", "gaussian", "--seed", "1"), (*_OURS, "run", "--seed", "1")
     for line in cold[: 1 if setting.quick else 2]:
-        found = [_child(line, cold=True)() for _ in range(1 if setting.quick else COLD_REPEATS)]
-        work = f"{' '.join(line[3:-2])}, empty cache"
-        yield _row(work, [each.seconds for each in found], 10.0, floor[_IMPORTS], "its imports", found[0].memory)
+        runs = tuple(_process(line, cold=True) for _ in range(1 if setting.quick else COLD_REPEATS))
+        yield _row(f"{' '.join(line[3:-2])}, empty cache", runs, 10.0, floor, "its imports")
 
 
-def _row(work: str, times: list[float], most: float | None, limit: float, of: str, memory: float | None) -> Row:
+def _row(work: str, found: Sequence[Measured], most: float | None, limit: float, of: str) -> Row:
+    times = tuple(one["wall"] for one in found)
+    processor = median(one["processor"] for one in found)
     return Row(
         "processes", work, "", median(times), most=most, threads=2, count=1.0, unit="process", limit=limit,
-        limit_of=of, memory=memory, times=tuple(times),
+        limit_of=of, memory=found[0]["memory"], times=times, note=f"processor time {seconds(processor)}",
     )  # fmt: skip
 
 
-def _child(line: tuple[str, ...], cold: bool = False) -> Callable[[], Spent]:
+def _process(line: tuple[str, ...], cold: bool = False) -> Measured:
     """A whole process in an empty folder, with an empty cache where it is cold."""
-
-    def run() -> Spent:
-        with tempfile.TemporaryDirectory() as folder:
-            environment = {key: value for key, value in os.environ.items() if not key.endswith("_THREADS")}
-            if cold:
-                environment |= {"LIGHTCOLLAPSE_CACHE_DIR": folder}
-            found = spent(list(line), environment, folder)
-        return Spent(found["wall"], found["memory"])
-
-    return run
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {key: value for key, value in os.environ.items() if not key.endswith("_THREADS")}
+        if cold:
+            environment |= {"LIGHTCOLLAPSE_CACHE_DIR": folder}
+        return spent(list(line), environment, folder)

@@ -51,6 +51,7 @@ def lines(found: Iterable[Row]) -> Iterator[str]:
                 yield f"{row.benchmark}: {BENCHMARKS[row.benchmark]}"
             benchmark = row.benchmark
             yield line(row)
+            yield from wrapped(row.note, "    ", "    ")
             continue
         benchmark = row.benchmark
         for text, first in (
