@@ -18,7 +18,9 @@ _HOME = {
     "Scenario": "scenario",
     "THEOREMS": "theorems",
     "compare": "compare",
+    "forecast": "forecasting",
     "measure": "text",
+    "plan": "planning",
     "predict": "theorems",
     "run": "loop",
 }
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from lightcollapse import curation, families, predictions, regimes, sources
     from lightcollapse.compare import Comparison, compare
     from lightcollapse.errors import CardError, DataError, LightcollapseError
+    from lightcollapse.forecasting import forecast
     from lightcollapse.loop import run
+    from lightcollapse.planning import plan
     from lightcollapse.record import Record
     from lightcollapse.scenario import Scenario
     from lightcollapse.text import measure
@@ -46,7 +50,9 @@ __all__ = [
     "compare",
     "curation",
     "families",
+    "forecast",
     "measure",
+    "plan",
     "predict",
     "predictions",
     "regimes",

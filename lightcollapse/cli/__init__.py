@@ -16,6 +16,8 @@ VERBS = {
     "run": "Simulate a card, with the theory beside it.",
     "predict": "The theory alone: closed forms, at once.",
     "measure": "Measure collapse in your own generations of text.",
+    "forecast": "Forecast generations of text that are not written yet.",
+    "plan": "Plan how much fresh human text keeps collapse away.",
     "merge": "Add counts that measure saved on several machines.",
     "presets": "List the built-in cards, or print one.",
     "matrix": "Show which families, regimes and curations fit together.",
