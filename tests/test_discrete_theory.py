@@ -201,6 +201,34 @@ def test_a_component_against_all_paths(share, sizes):
     assert np.isclose(mixture.separated_component(share, sizes)[-1], exact, rtol=1e-9, atol=1e-15)
 
 
+def test_separated_components_of_simulated_mixtures(record_property):
+    """Three components so far apart that every point tells its own, fitted by maximum likelihood."""
+    runs, n, generations = 60_000, 20, 6
+    shares, rng = np.array([0.5, 0.3, 0.2]), np.random.default_rng(12)
+    centres, spreads, models = np.tile([-1e6, 0.0, 1e6], (runs, 1)), np.ones((runs, 3)), np.tile(shares, (runs, 1))
+    for _ in range(generations):
+        counts = rng.multinomial(n, models)
+        label = (np.arange(n)[None, :, None] >= np.cumsum(counts, axis=1)[:, None, :]).sum(axis=2)
+        points = rng.standard_normal((runs, n)) * np.take_along_axis(np.sqrt(spreads), label, axis=1)
+        points += np.take_along_axis(centres, label, axis=1)
+        for k in range(3):
+            inside = np.abs(points - 1e6 * (k - 1)) < 5e5
+            held = np.maximum(inside.sum(axis=1), 1)
+            centres[:, k] = np.where(inside.any(axis=1), (points * inside).sum(axis=1) / held, 1e6 * (k - 1))
+            spreads[:, k] = (inside * (points - centres[:, k : k + 1]) ** 2).sum(axis=1) / held
+        models = counts / n
+    court = Court(record_property)
+    for k, share in enumerate(shares):
+        part = np.minimum(models[:, k] * spreads[:, k], 10.0)
+        exact, lost = mixture.separated_component(share, [n] * (generations + 1)), models[:, k] == 0.0
+        chance = wright_fisher.loss_probability([share], [n] * (generations + 1))[:, 0]
+        court.hold("separated component", bounded_mean_p_value(part, float(exact[generations]), 0.0, 10.0))
+        court.hold("component lost", binomial(int(lost.sum()), runs, float(chance[generations])))
+        court.reject("component lost", [binomial(int(lost.sum()), runs, float(chance[generations + 1]))])
+        shrunk = share * (1.0 - 1.0 / n) ** generations  # as one Gaussian, not as its own few points
+        court.reject("separated component", [bounded_mean_p_value(part, float(shrunk), 0.0, 10.0)])
+
+
 def test_parts_of_a_mixture():
     shares, sizes = [0.5, 0.3, 0.2], [20] * 6
     within = mixture.within_variance_mean(shares, [1.0, 4.0, 0.0], sizes)

@@ -46,7 +46,8 @@ def command(ctx: click.Context, replicates: int, seed: int, only: str, as_json: 
 
     names = [row.name for row in THEOREMS]
     if not any(only in name for name in names):
-        raise CardError(f"no theorem has {only!r} in its name; {nearest(only, names)}")
+        guess = nearest(only, names).split("Known: ")[0]
+        raise CardError(f"no theorem has {only!r} in its name; {guess}`lightcollapse theory` lists them")
     with Progress() as progress:
         progress.say("trying theorems")
         verdicts = conform(replicates, seed, only, progress.count)

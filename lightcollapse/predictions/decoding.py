@@ -108,8 +108,8 @@ def tempered_expected_sum(
     A chain of each symbol's count in which what the other symbols weigh is replaced by its expectation, scaled to the
     frequency that this symbol leaves them. Training set 1 is real. float64 (generations + 1,), f vectorised. Within
     0.5 % for 5 to 50 symbols, n from 50 to 100, temperatures from 0.8 to 1.1 and t up to 10; 8 % where one symbol is
-    about to take all. Temperature 1 is exact. Cost: distinct probabilities x n^2 a generation, below 4e9 in all and n at most
-    1000 (ValueError).
+    about to take all. Temperature 1 is exact. Cost: distinct probabilities x n^2 a generation. Holds while that
+    stays below 4e9 in all, for n of at most 1000 (ValueError).
 
     Derivation: theory/decoding.md. Source: derived; a mean-field closure.
     """
