@@ -52,6 +52,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_every_example_of_the_help_runs(verb: str, line: str, folder: Path) -> None:
     if "mine.toml" in line and ">" not in line:
         (folder / "mine.toml").write_text((ROOT / "lightcollapse/presets/gaussian.toml").read_text())
+    if verb == "merge":
+        with redirect_stdout(StringIO()):
+            main(["measure", "mybook.txt", "--save-counts", "mybook.counts", "--bootstrap", "20"])
     command, _, target = line.partition(" > ")
     out = StringIO()
     with redirect_stdout(out):
