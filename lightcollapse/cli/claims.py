@@ -96,11 +96,10 @@ def _line(row: Finding) -> list[str]:
 
 
 def _brief(value: float) -> str:
-    """To two digits, without the zero before the point, so that a range is short."""
-    if not math.isfinite(value):
-        return table.number(value)
-    text = f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
-    return text.replace("e-0", "e-").replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+    """To two digits, or one with an exponent, so that a range is short."""
+    if not math.isfinite(value) or abs(value) >= 100:
+        return table.number(value, 0)
+    return f"{value:.0e}".replace("e-0", "e-") if 0.0 < abs(value) < 0.01 else f"{value:.2g}"
 
 
 def data(row: Finding) -> dict[str, Any]:

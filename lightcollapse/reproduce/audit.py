@@ -196,14 +196,14 @@ def _said(number: Asked) -> str:
 
 
 def meets(number: Asked, ours: Estimate) -> bool:
-    """Whether our interval leaves room for what the article says; of a strict law, whether it shows it."""
+    """Whether our interval leaves room for a number that the article says; of a law, whether it shows it."""
     slack = number.rounding + _ROUNDING * abs(number.published)
     return {
         "=": ours.low - slack <= number.published <= ours.high + slack,
         ">": ours.low > number.published,
         "<": ours.high < number.published,
-        ">=": ours.high + slack >= number.published,
-        "<=": ours.low - slack <= number.published,
+        ">=": ours.low + slack >= number.published,
+        "<=": ours.high - slack <= number.published,
     }[number.relation]
 
 
@@ -235,7 +235,7 @@ def judged(claim: Claim, number: Asked, found: dict[Setting, Estimate], theory: 
     values = {setting: one.value for setting, one in found.items()}
     known = [value for value in values.values() if not math.isnan(value)] or [math.nan]
     low, high = min(known), max(known)
-    giving = [setting for setting in found if _gives(number, found[setting], setting)]
+    giving = [setting for setting in found if _gives(number, found[setting], setting, theory)]
     nearest = min(found, key=lambda setting: (setting not in giving, _distance(number, values[setting])))
     if number.needs_all:
         agrees = len(giving) == len(found)
@@ -252,14 +252,16 @@ def judged(claim: Claim, number: Asked, found: dict[Setting, Estimate], theory: 
     return Finding(claim, number.label, _said(number), ours, verdict, why, **more)  # type: ignore[arg-type]
 
 
-def _gives(number: Asked, ours: Estimate, setting: Setting) -> bool:
-    """Of the preset its interval decides, where it is narrow enough to say anything; the others, with fewer
-    replicates, are counted by their means: a number within 5 % of the article's is given.
+def _gives(number: Asked, ours: Estimate, setting: Setting, theory: float | None) -> bool:
+    """Of the preset the exact value decides, or its interval, where that is narrow enough to say anything; the others,
+    with fewer replicates, are counted by their means: a number within 5 % of the article's is given.
     """
     if number.relation != "=":
         return meets(number, ours) if not setting else _mean_meets(number, ours.value)
     near = max(_NEAR * abs(number.published), number.rounding)
     narrow = ours.high - ours.low <= _WIDEST * abs(number.published) or number.published == 0.0
+    if not setting and theory is not None:
+        return _distance(number, theory) <= near
     return (not setting and narrow and meets(number, ours)) or _distance(number, ours.value) <= near
 
 
