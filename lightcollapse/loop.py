@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import platform
@@ -179,6 +180,7 @@ def _replicates(replicates: int | Iterable[int]) -> NDArray[np.uint64]:
     return np.array(numbers, dtype=np.uint64)
 
 
+@functools.cache  # reading versions takes longer than a small run
 def _provenance() -> dict[str, str]:
     """Versions that decide the last digits; no host, user or path."""
     packages = ("lightcollapse", "numpy", "numba", "scipy")
