@@ -18,6 +18,7 @@ VERBS = {
     "measure": "Measure collapse in your own generations of text.",
     "forecast": "Forecast generations of text that are not written yet.",
     "plan": "Plan how much fresh human text keeps collapse away.",
+    "check": "Check generations of text against limits, for pipelines.",
     "merge": "Add counts that measure saved on several machines.",
     "presets": "List the built-in cards, or print one.",
     "matrix": "Show which families, regimes and curations fit together.",

@@ -156,11 +156,11 @@ def _csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        writer.writerow([_cell(getattr(row, name)) for name in _COLUMNS])
+        writer.writerow([cell(getattr(row, name)) for name in _COLUMNS])
     return out.getvalue().removesuffix("\n")
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula."""
     if isinstance(value, str):
         value = clean(value).replace("\n", " ").replace("\t", " ")
