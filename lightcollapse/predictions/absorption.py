@@ -49,6 +49,7 @@ def absorption_time_diffusion(share: ArrayLike, sample_size: float) -> Float:
 
     Derivation: theory/absorption.md. Source: Watterson 1962.
     """
+    require(sample_size >= 1, "sample_size must be at least 1", sample_size)
     x = np.asarray(share, dtype=np.float64)
     require(bool(np.all((x >= 0) & (x <= 1))), "share must lie in [0, 1]", share)
     return np.asarray(-2.0 * sample_size * (xlogy(x, x) + xlogy(1.0 - x, 1.0 - x)))
@@ -116,6 +117,7 @@ def first_loss_time(probabilities: ArrayLike, sample_size: int, *, method: Metho
 
     Derivation: theory/absorption.md. Source: Benati et al. 2025 (2509.20101) for "diffusion"; derived.
     """
+    require(sample_size >= 1, "sample_size must be at least 1", sample_size)
     p = law_of(probabilities)
     p = p[p > 0]
     require(len(p) >= 2, "the source must have at least 2 symbols", len(p))

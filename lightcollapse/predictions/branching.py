@@ -22,6 +22,7 @@ def survival(generations: int, fraction: float = 0.0) -> Float:
 
     Derivation: theory/rare-symbols.md. Source: Galton-Watson process; Harris 1963, The Theory of Branching Processes.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     require(0 <= fraction <= 1, "fraction must lie in [0, 1]", fraction)
     values = [1.0]
     for _ in range(generations):

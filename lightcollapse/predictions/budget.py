@@ -108,6 +108,7 @@ def pooled_drift(real: int, written: int, generations: int) -> Float:
 
     Derivation: theory/budget.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     require(real >= 0 and written >= 0 and real + written >= 1, "real + written must be at least 1", (real, written))
     n, drift, values = float(real + written), 0.0, [0.0]
     for t in range(1, generations + 1):
@@ -136,6 +137,7 @@ def feedback_factor(first: float, real: float, written: float, generations: int)
 
     Derivation: theory/budget.md. Source: Taori and Hashimoto 2023 (2209.03942) for the bound; closed form derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     require(first > 0 and real >= 0 and written >= 0, "first must be positive, real and written at least 0",
             (first, real, written))  # fmt: skip
     sizes = first + (real + written) * np.arange(1.0, generations + 1.0)

@@ -69,6 +69,7 @@ def decoded_law(
 
     Derivation: theory/decoding.md. Source: Marchi et al. 2024 (2404.02325) for temperature and fresh data; derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     p = law_of(probabilities)
     require(0 <= fraction <= 1, "fraction must lie in [0, 1]", fraction)
     laws = [p]
@@ -89,6 +90,7 @@ def tempered_law(probabilities: ArrayLike, temperature: float, generations: int,
 
     Derivation: theory/decoding.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     p = law_of(probabilities)
     require(temperature > 0, "temperature must exceed 0", temperature)
     rounds = np.maximum(np.arange(generations + 1) - (1 if first_real else 0), 0)
@@ -152,6 +154,7 @@ def geometric_support(ratio: float, top_p: float, generations: int, *, first_rea
 
     Derivation: theory/decoding.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     require(0 < ratio < 1, "ratio must lie in (0, 1)", ratio)
     require(0 < top_p < 1, "top_p must lie in (0, 1)", top_p)
     kept, values = np.inf, [np.inf]

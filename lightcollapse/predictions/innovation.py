@@ -81,6 +81,7 @@ def matched_theta(sample_size: float, rate: float) -> float:
 
     Derivation: theory/innovation.md. Source: derived.
     """
+    require(sample_size >= 1, "sample_size must be at least 1", sample_size)
     require(0 < rate < 1, "rate must lie in (0, 1)", rate)
     n, lost = float(sample_size), rate * (2.0 - rate)
     return n * lost / (1.0 - lost)

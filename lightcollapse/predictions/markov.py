@@ -31,6 +31,7 @@ def context_diversity(shares: ArrayLike, diversities: ArrayLike, sizes: ArrayLik
 
     Derivation: theory/markov.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     w, het = _contexts(shares, diversities)
     n = np.asarray(sizes, dtype=np.float64)
     require(n.shape == w.shape and bool(np.all(n >= 1)), "sizes must hold one number from 1 up a context", sizes)
@@ -54,6 +55,7 @@ def context_diversity_random(shares: ArrayLike, diversities: ArrayLike, sample_s
 
     Derivation: theory/markov.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     w, het = _contexts(shares, diversities)
     kept = 1.0 - inverse_count_mean(sample_size, w)
     return np.asarray(kept ** np.arange(generations + 1.0)[:, None] @ (w * het))
@@ -120,6 +122,7 @@ def partial_drift(heterozygosity: float, real: int, written: int, generations: i
 
     Derivation: theory/markov.md. Source: setting of Seddik et al. 2024 (2404.05090); derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     require(0 <= heterozygosity <= 1, "heterozygosity must lie in [0, 1]", heterozygosity)
     kept, source = _partial(heterozygosity, real, written)
     values = [0.0]
@@ -133,6 +136,7 @@ def partial_drift_limit(heterozygosity: float, real: int, written: int) -> float
 
     Derivation: theory/markov.md. Source: derived.
     """
+    require(0 <= heterozygosity <= 1, "heterozygosity must lie in [0, 1]", heterozygosity)
     kept, source = _partial(heterozygosity, real, written)
     return source / (1.0 - kept)
 

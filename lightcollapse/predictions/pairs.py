@@ -317,6 +317,7 @@ def accumulate_fresh(fresh: int, written: int, generations: int) -> Float:
 
     Derivation: theory/accumulate.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     require(fresh >= 0 and written >= 0 and fresh + written >= 1, "fresh and written must be whole numbers >= 0",
             (fresh, written))  # fmt: skip
     n = float(fresh + written)
@@ -340,6 +341,7 @@ def accumulate_subsample(sample_size: int, generations: int, *, with_replacement
 
     Derivation: theory/accumulate-subsample.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     n = float(sizes_of(sample_size)[0])
     distinct, values = 1.0, []
     for t in range(1, generations + 1):
@@ -385,6 +387,7 @@ def fresh_fraction(sample_size: int, fresh: int, generations: int) -> Float:
 
     Derivation: theory/fresh-data.md. Source: migration and drift in Wright 1931; derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     n, m = float(sizes_of(sample_size)[0]), float(fresh)
     require(0 <= m <= n, "fresh must lie between 0 and sample_size", fresh)
     k = n - m
@@ -412,6 +415,7 @@ def fresh_random_split(sample_size: int, fraction: float, generations: int) -> F
 
     Derivation: theory/fresh-data.md. Source: derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     n = float(sizes_of(sample_size)[0])
     require(0 <= fraction <= 1, "fraction must lie in [0, 1]", fraction)
     keep = (1.0 - fraction) ** 2
@@ -429,6 +433,7 @@ def fixed_real(first: int, written: int, generations: int, weight: float | None 
 
     Derivation: theory/fixed-real.md. Source: set-up of Alemohammad et al. 2023 (2307.01850); derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     require(first >= 1 and written >= 1, "first and written must be at least 1", (first, written))
     a = first / (first + written) if weight is None else weight
     require(0 <= a <= 1, "weight must lie in [0, 1]", a)

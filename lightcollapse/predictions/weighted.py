@@ -21,6 +21,7 @@ def weighted_diversity(weight: float, real: int, written: int, generations: int)
 
     Derivation: theory/weighted.md. Source: setting of He, Xu and Cheng 2025 (2502.18049); derived.
     """
+    require(generations >= 0, "generations must not be negative", generations)
     _check(real, written)
     require(0 <= weight <= 1, "weight must lie in [0, 1]", weight)
     values = [1.0]

@@ -232,6 +232,7 @@ def power_sum_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, order: int
 
     Derivation: theory/wright-fisher.md. Source: Kingman 1982; derived.
     """
+    require(order >= 1, "order must be at least 1", order)
     return expected_sum(probabilities, sample_sizes, lambda share: share**order)
 
 
@@ -460,6 +461,9 @@ def kimura_loss(probability: float, sample_size: int, generations: float, terms:
 
     Derivation: theory/wright-fisher.md. Source: Kimura 1955.
     """
+    require(0 <= probability <= 1, "probability must lie in [0, 1]", probability)
+    require(sample_size >= 1, "sample_size must be at least 1", sample_size)
+    require(generations >= 0, "generations must not be negative", generations)
     from lightcollapse.special import eval_jacobi
 
     i = np.arange(1, terms + 1)

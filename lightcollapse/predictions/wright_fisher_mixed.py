@@ -206,6 +206,7 @@ def dirichlet_entropy(probabilities: ArrayLike, sample_size: int, fresh: int) ->
 
     Derivation: theory/wright-fisher-mixed.md. Source: Wright 1931 for the Dirichlet law; derived.
     """
+    require(1 <= fresh <= sample_size, "fresh must lie between 1 and sample_size", fresh)
     from lightcollapse.special import psi
 
     p = np.asarray(probabilities, dtype=np.float64)
@@ -300,6 +301,7 @@ def accumulate_support_mean(probabilities: ArrayLike, first: int, generations: i
 
     Derivation: theory/wright-fisher-mixed.md. Source: derived.
     """
+    require(first >= 1, "first must be at least 1", first)
     p = np.asarray(probabilities, dtype=np.float64)
     with np.errstate(divide="ignore"):
         seen = float(np.sum(-np.expm1(first * np.log1p(-p))))
