@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 import lightcollapse as lc
 from lightcollapse.cli import main
-from lightcollapse.cli.measure import _cell
+from lightcollapse.cli.measure import cell
 from lightcollapse.errors import CardError, DataError, LimitError, MissingExtra
 from lightcollapse.glossary import MEASURED
 from lightcollapse.kernels import packing
@@ -1084,7 +1084,7 @@ def test_text_of_users_steers_nothing(capsys: pytest.CaptureFixture[str]) -> Non
         out = capsys.readouterr().out
         assert not {"\x1b", "\u202e"} & set(out)
         assert more != ["--csv"] or all(",'=1+1" in line for line in out.splitlines() if "=1+1" in line)
-    assert [_cell(value) for value in ("-1", None, 2.5, "a\nb")] == ["'-1", "", 2.5, "a b"]
+    assert [cell(value) for value in ("-1", None, 2.5, "a\nb")] == ["'-1", "", 2.5, "a b"]
 
 
 # --- Novels ------------------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ Bytes = NDArray[np.uint8]
 One = TypeVar("One")
 Other = TypeVar("Other")
 
-PART = 2**22  # entries that are sorted together
+PART = 2**22  # entries that are counted together
+_SORTED = 2**17  # entries that are sorted together: their keys fit the cache, and their index leaves room for symbols
 _SMALL = 2**16
 _SAMPLED = 2**10  # every so many rows of a run are looked at to find where to cut
 
@@ -94,12 +95,14 @@ def sort_text(
     from lightcollapse.kernels import packing
 
     size = int(np.count_nonzero(text))
-    places, bounds = packing.cut_parts(text, max(1, min(largest, max(_SMALL, size // 4))))
-    slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(bounds) if a < b]
+    places, bounds = packing.cut_parts(text, min(largest, _SORTED))
+    pieces = _joined(bounds.tolist(), min(largest, max(_SMALL, size // 4)))
 
-    def one(where: slice) -> tuple[Entries, Ints, NDArray[np.int64]]:
-        here = places[where]
-        shared = packing.sort_places(text, here, order, alphabet)
+    def one(cuts: list[int]) -> tuple[Entries, Ints, NDArray[np.int64]]:
+        here = places[cuts[0] : cuts[-1]]
+        shared = np.concatenate(
+            [packing.sort_places(text, places[a:b], order, alphabet) for a, b in itertools.pairwise(cuts)]
+        )
         left, owner = np.empty(len(here), dtype=np.uint8), np.empty(len(here), dtype=np.int32)
         packing.describe(text, here, order, document, left, owner)
         again = np.zeros_like(repeated)
@@ -108,9 +111,22 @@ def sort_text(
         entries = Entries(shared, left, group[owner], np.ones(len(here), dtype=np.int32), np.empty(0, dtype=np.int32))
         return *_finish(entries, text, here, order, repeated.shape[1], joined, keep), again
 
-    for entries, rows, again in on_threads(one, slices):
+    for entries, rows, again in on_threads(one, pieces):
         repeated += again
         yield entries, rows
+
+
+def _joined(bounds: Sequence[int], size: int) -> list[list[int]]:
+    """The bounds of parts in groups of about `size` entries; empty parts are left out."""
+    groups: list[list[int]] = []
+    for begin, end in itertools.pairwise(bounds):
+        if begin == end:
+            continue
+        if groups and groups[-1][-1] - groups[-1][0] + (end - begin) <= size:
+            groups[-1].append(end)
+        else:
+            groups.append([begin, end])
+    return groups
 
 
 def _finish(
