@@ -123,6 +123,33 @@ def data(row: Finding) -> dict[str, Any]:
     }
 
 
+def restored(claim: Claim, rows: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Findings from what `data` made of them. Raises ValueError, KeyError or TypeError where they are others."""
+    return [_restored(claim, row) for row in rows]
+
+
+def _restored(claim: Claim, row: dict[str, Any]) -> Finding:
+    from lightcollapse.reproduce import Estimate
+    from lightcollapse.reproduce.audit import Finding
+
+    value, low, high = (row[end] for end in ("ours", "ci_low", "ci_high"))
+    known = value is not None and low is not None and high is not None
+    return Finding(
+        claim,
+        row["label"],
+        row["article"] or "",
+        Estimate(value, low, high) if known else None,
+        row["verdict"] or "",
+        row["why"] or "",
+        theory=row["theory"],
+        low=row["range_low"],
+        high=row["range_high"],
+        settings=row["settings"] or 0,
+        giving=row["settings_that_give_it"] or 0,
+        nearest=row["nearest_setting"] or "",
+    )
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 

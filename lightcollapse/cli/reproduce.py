@@ -76,7 +76,7 @@ def _view(subject: Subject) -> _View:
 
     if isinstance(subject, Item):
         return _View(reproduce, _shown, _row, _listed, _restored)
-    return _View(audit, claims.shown, claims.data, claims.listed)
+    return _View(audit, claims.shown, claims.data, claims.listed, claims.restored)
 
 
 @click.command(epilog=_EPILOG)
@@ -244,9 +244,9 @@ def _line(row: Row) -> str:
 
 def _published(number: Number) -> str:
     """With the digits that were printed."""
-    if number.kind == "bound" and not math.isfinite(number.lowest):
+    if not math.isfinite(number.lowest):
         return f"<{number.highest:g}"
-    if number.kind == "bound" and not math.isfinite(number.highest):
+    if not math.isfinite(number.highest):
         return f">{number.lowest:g}"
     if isinstance(number.published, tuple):
         return "-".join(f"{end:g}".lstrip("0") for end in number.published)
