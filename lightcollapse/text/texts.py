@@ -410,13 +410,13 @@ def read_into(
 ) -> tuple[list[File], list[Name]]:
     """Read all files; returns them, and the generations, the baseline first; where they are `partial` it may lack."""
     files: list[File] = []
-    for name, document in _named(inputs, how, files):
+    for name, document in documents_of(inputs, how, files):
         gatherer.add(name, document.text)
     gatherer.finish()
     return files, _ordered(gatherer.generations, inputs, partial)
 
 
-def _named(inputs: Inputs, how: Format, files: list[File]) -> Iterator[tuple[Name, Document]]:
+def documents_of(inputs: Inputs, how: Format, files: list[File]) -> Iterator[tuple[Name, Document]]:
     """Every document with the generation it belongs to."""
     budget = Budget(how.max_bytes)
     for path, given in inputs.files:
