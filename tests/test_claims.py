@@ -269,6 +269,15 @@ def test_verdicts_follow_from_the_preset_and_the_range(
     assert verdict == AGREES or row.why
 
 
+def test_settings_of_another_name_or_without_end_lie_on_no_side() -> None:
+    number = Asked("a number", "variance", 3.0)
+    for form, value, verdict in (("a", 5.0, AGREES), ("b", 5.0, DIFFERS), ("a", math.inf, DIFFERS)):
+        found: dict[Any, Estimate] = {(): Estimate(1.0, 0.9, 1.1)}
+        found |= {(("form", "a"), ("size", 1)): Estimate(1.0, 0.9, 1.1)}
+        found |= {(("form", form), ("size", 2)): Estimate(value, value, value)}
+        assert judged(BARE, number, found).verdict == verdict
+
+
 def test_an_interval_too_wide_agrees_with_nothing() -> None:
     number = Asked("a number", "variance", 2.0)
     assert judged(BARE, number, {(): Estimate(1.0, -9.0, 9.0)}).verdict == DIFFERS

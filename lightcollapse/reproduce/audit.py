@@ -240,7 +240,7 @@ def judged(claim: Claim, number: Asked, found: dict[Setting, Estimate], theory: 
     if number.needs_all:
         agrees = len(giving) == len(found)
     elif number.relation == "=":
-        agrees = () in giving or low - number.rounding <= number.published <= high + number.rounding
+        agrees = bool(giving) or brackets(number, values)
     else:
         agrees = bool(giving)
     proven = theory is not None and ours.low <= theory <= ours.high and not _mean_meets(number, theory)
@@ -250,6 +250,18 @@ def judged(claim: Claim, number: Asked, found: dict[Setting, Estimate], theory: 
         more |= {"low": low, "high": high}
     why = _because(number, found, giving, nearest, verdict)
     return Finding(claim, number.label, _said(number), ours, verdict, why, **more)  # type: ignore[arg-type]
+
+
+def brackets(number: Asked, values: dict[Setting, float]) -> bool:
+    """Whether settings that differ in numbers alone lie on both sides of the article's number, all of them finite, so
+    that one between them gives it. The preset stands beside the others where no dial is a name.
+    """
+    groups: dict[Setting, list[float]] = {}
+    for setting, value in values.items():
+        names = tuple((dial, one) for dial, one in setting if isinstance(one, str) and one != "all")
+        if math.isfinite(value):
+            groups.setdefault(names, []).append(value)
+    return any(min(group) <= number.published <= max(group) for group in groups.values())
 
 
 def _gives(number: Asked, ours: Estimate, setting: Setting, theory: float | None) -> bool:
