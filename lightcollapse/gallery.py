@@ -71,6 +71,15 @@ def recipe(cards: Mapping[str, Scenario], seed: int, replicates: int) -> Recipe:
     return {"cards": {name: card.to_dict() for name, card in cards.items()}, "seed": seed, "replicates": replicates}
 
 
+def preset(name: str, chosen: Mapping[str, str]) -> dict[str, Scenario]:
+    """Cards of a preset, by the name that `chosen` gives each in a legend; the empty key is the preset's first one."""
+    from lightcollapse.presets import preset_cards
+    from lightcollapse.scenario import Scenario
+
+    data = preset_cards(name)
+    return {shown: Scenario.from_dict(data[card]) for card, shown in chosen.items()}
+
+
 def runs(cards: Mapping[str, Scenario], seed: int, replicates: int) -> dict[str, Record]:
     """The records of several cards, by name."""
     from lightcollapse.loop import run

@@ -170,6 +170,7 @@ def contrast(
             elinewidth=0.8,
             label=name,
         )
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axis.set(xlabel="generation", ylabel=label(metric))
 
 
