@@ -27,6 +27,8 @@ WIDEST = 0.5  # an interval wider than this share of its value says too little
 FARTHEST = 5  # times as many generations ahead as were measured: rates are not known to stay longer
 _LEAST_DISPERSION = 0.02
 _NUDGE = 0.05
+_PARTS = 3
+_SPREAD = 64.0  # shape of a Gamma law beyond which types are taken to be equally probable
 _PROOF = 3.0  # standard errors beyond which a temperature or a fresh share is taken into the forecast
 
 
@@ -359,22 +361,54 @@ def _with_unseen(c0: Float, c1: Float, times: Float, values: Float, types: Float
 
 
 class _Kept:
-    """Types of the baseline in another lineage of the same source: they may be lacking there from the beginning."""
+    """Types of the baseline in another lineage of the same source: they may be lacking there from the beginning.
+
+    Types seen equally often are not equally probable; what of them is kept is an average over the probabilities that
+    they may have, a Gamma law with two moments of Good's, of which `_PARTS` nodes stand for the whole.
+    """
 
     def __init__(self, first: NDArray[np.int64], before: int) -> None:
         values, times = spectrum.tally(first)
         self.size, self.before = float(values @ times), before
-        self.share = spectrum.good_shares(values, times)
-        self.values, self.times = values, times
+        share, spread = spectrum.good_shares(values, times), spectrum.good_spread(values, times)
+        nodes, weights = _gamma_nodes(share, spread)
+        self.share = nodes.ravel()
+        self.values, self.times = np.repeat(values, _PARTS), (times[:, None] * weights).ravel()
+        self.doubt = np.repeat(spectrum.good_doubt(values, times), _PARTS)
 
-    def course(self, ahead: int, n: int, rates: _Rates) -> spectrum.Course:
+    def course(self, ahead: int, n: int, rates: _Rates, factor: float = 1.0) -> spectrum.Course:
         """Of another text and all that follow it; its entry 1 is that text."""
         band = spectrum.band_of(self.values)
-        made = spectrum.Classes(self.share * n, self.times, self.share, self.share, band, float(n))
+        share = self.share * factor
+        made = spectrum.Classes(share * n, self.times, share, share, band, float(n))
         return spectrum.course(
             made, self.before + ahead + 1, sample_size=n, dispersion=rates.dispersion, temperature=rates.temperature,
             fresh=rates.fresh, first_dispersion=1.0,
         )  # fmt: skip
+
+    def doubts(self, ahead: int, n: int, rates: _Rates) -> dict[str, Float]:
+        """Variance of what is kept by the errors of Good's shares, from the text on that is the last measured one."""
+        plain, moved = (self.course(ahead, n, rates, factor) for factor in (1.0, 1.0 + _NUDGE))
+        out = {}
+        for name in plain.parts:
+            if name.startswith("kept_"):
+                answer = (moved.parts[name] - plain.parts[name]) * self.times / _NUDGE
+                by_count = np.add.reduceat(answer, np.arange(0, answer.shape[1], _PARTS), axis=1)
+                out[name] = (by_count**2 @ self.doubt[::_PARTS])[self.before + 1 :]
+        return out
+
+
+def _gamma_nodes(mean: Float, variance: Float) -> tuple[Float, Float]:
+    """Nodes and weights of Gauss's rule for Gamma laws: float64 (laws, _PARTS) each."""
+    from scipy.special import roots_genlaguerre
+
+    nodes, weights = np.repeat(mean[:, None], _PARTS, axis=1), np.full((len(mean), _PARTS), 1.0 / _PARTS)
+    shapes = mean**2 / variance
+    for i in np.flatnonzero(shapes <= _SPREAD):
+        shape = float(shapes[i])
+        places, masses = roots_genlaguerre(_PARTS, shape - 1.0)
+        nodes[i], weights[i] = places * mean[i] / shape, masses / masses.sum()
+    return nodes, weights
 
 
 class _Outlook:
@@ -405,6 +439,9 @@ class _Outlook:
     def variance(self) -> dict[str, Float]:
         """Run to run, and by the errors of the rates."""
         out = dict(self.spreads)
+        if self.kept is not None:
+            for name, doubt in self.kept.doubts(self.ahead, self.n, self.rates).items():
+                out[name] = out[name] + doubt
         dispersion, beta, fresh = self.rates.errors
         changed = []
         if dispersion > 0:

@@ -456,6 +456,22 @@ WORDS: dict[str, Term] = {
         "",
         "One of several models side by side, each trained on its own writing, on that of all labs, and on real data.",
     ),
+    "effective sample size": Term(
+        "effective sample size",
+        "n_e = 1 / (F - 1/n - 1/m)",
+        "How many independent tokens a generation seems to have learned from: the drift of frequencies between two "
+        "generations, F, less what two samples of n and m tokens alone would show. `forecast` estimates it.",
+    ),
+    "dispersion": Term(
+        "dispersion",
+        "Var / (n p (1 - p))",
+        "Variance of a count in units of that of n independent tokens.",
+    ),
+    "kept": Term(
+        "kept",
+        "",
+        "In a forecast, kept_2-3 is the share of the types that the baseline has 2 or 3 times that still occur.",
+    ),
     "seed": Term("seed", "", "A whole number in [0, 2^64). One that is not given is drawn, printed and kept."),
 }
 

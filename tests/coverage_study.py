@@ -47,7 +47,7 @@ class Setting:
         if not self.chain:
             return float(self.learned)
         if self.fresh:
-            return self.tokens / (1.0 + self.fresh / self.temperature**2)
+            return self.tokens / (1.0 + self.fresh)
         return 1.0 / (1.0 / self.tokens + (1.0 / self.learned if self.learned else 0.0))
 
 
@@ -120,6 +120,8 @@ def hits(setting: Setting, runs: int, seed: int = 0) -> dict[str, int]:
         found["temperature"] += step.temperature.low <= setting.temperature <= step.temperature.high
         if setting.fresh and step.fresh is not None:
             found["fresh"] += step.fresh.low <= setting.fresh <= step.fresh.high
+    if setting.fresh and setting.temperature != 1.0:  # noise of fresh data, heated, is no one number for all types
+        del found["effective"]
     if not setting.chain and setting.fresh:  # drift back to the source is no power of the law
         del found["effective"], found["temperature"]
     return found

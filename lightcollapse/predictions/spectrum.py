@@ -23,6 +23,7 @@ LONGEST = 100  # generations
 _RARE, _STEEP = 48, 8.0  # types seen up to max(_RARE, _STEEP x dispersion x generations) times are followed exactly
 _MOST_RARE = 400
 _WIDE = 10.0  # standard deviations above the mean to which a law is followed
+_RAW = 3  # counts up to which numbers of types are taken as they are
 _NODES = 16  # probabilities in the source for which transitions are worked out
 NAMES = ("support", "entropy", "heterozygosity", "kl")
 
@@ -104,22 +105,69 @@ def band_of(counts: ArrayLike) -> NDArray[np.int64]:
 
 
 def good_shares(values: Float, times: Float) -> Float:
-    """Mean probability in the source of a type seen so often: Good's (c + 1) f_(c+1)/(n f_c) up to a count of 5.
+    """Mean probability in the source of a type seen so often: Good's (c + 1) f_(c+1)/(n f_c), with smooth f from 4 up.
 
-    `values` are the counts that occur and `times` how many types have each, (counts,). Where that breaks the order of
-    the counts, or numbers of types are below 10, c/n stands. The sum over types is near 1 less the missing mass.
+    `values` are the counts that occur and `times` how many types have each, (counts,). Smooth: log f falls linearly
+    with log c, so that a count c stands for c (1 + 1/c)^(slope + 1); counts 1 to 3 take the f themselves where these
+    are 10 or more and the order of the counts stands. The sum over types is near 1 less the missing mass.
 
-    Derivation: theory/forecast.md. Source: Good 1953.
+    Derivation: theory/forecast.md. Source: Good 1953; Gale and Sampson 1995 for the line.
     """
     n = float(values @ times)
-    p, before = values / n, 0.0
-    for k in range(1, 6):
+    p, before = values / n * (1.0 + 1.0 / values) ** (_slope(values, times) + 1.0), 0.0
+    for k in range(1, _RAW + 1):
         here, after = (float(times[values == c].sum()) for c in (k, k + 1))
         value = (k + 1.0) * after / (n * here) if here else 0.0
         if min(here, after) < 10 or not before < value < (k + 0.5) / n:
             break
         p[values == k] = before = value
     return np.asarray(p)
+
+
+def _slope(values: Float, times: Float) -> float:
+    """Slope of the logarithm of how many types a count has, spread over the gap to its neighbours; at most -1."""
+    if len(values) < 4:
+        return -1.0
+    before = np.concatenate([[0.0], values[:-1]])
+    after = np.concatenate([values[1:], [2.0 * values[-1] - values[-2]]])
+    x, y = np.log(values), np.log(times / (0.5 * (after - before)))
+    x = x - x.mean()
+    return float(np.clip(x @ y / (x @ x), -3.0, -1.0))
+
+
+def good_spread(values: Float, times: Float) -> Float:
+    """Variance of that probability among types seen so often: by Good's second moment where his first stands.
+
+    (c + 1)(c + 2) f_(c+2)/(n^2 f_c) less the square of the mean, within a factor 2 of the mean over n, which is the
+    Gamma law's and stands elsewhere.
+
+    Derivation: theory/forecast.md. Source: Good 1953.
+    """
+    n = float(values @ times)
+    share = good_shares(values, times)
+    spread = share / n
+    for k in range(1, _RAW + 1):
+        place = np.flatnonzero(values == k)
+        if len(place):
+            here, after = float(times[place[0]]), float(times[values == k + 2].sum())
+            if min(here, after) >= 10:
+                second = (k + 1.0) * (k + 2.0) * after / (n**2 * here) - float(share[place[0]]) ** 2
+                spread[place] = min(max(second, 0.5 * spread[place[0]]), 2.0 * spread[place[0]])
+    return np.asarray(spread)
+
+
+def good_doubt(values: Float, times: Float) -> Float:
+    """Squared relative error of Good's shares: 1/f_c + 1/f_(c+1) where they stand, 1/(c f_c) elsewhere.
+
+    Derivation: theory/forecast.md. Source: derived.
+    """
+    doubt = 1.0 / (values * times)
+    for k in range(1, _RAW + 1):
+        place = np.flatnonzero(values == k)
+        after = float(times[values == k + 1].sum())
+        if len(place) and after:
+            doubt[place] = 1.0 / float(times[place[0]]) + 1.0 / after
+    return np.asarray(doubt)
 
 
 def entropy_of_spectrum(values: Float, times: Float) -> float:
