@@ -14,6 +14,7 @@ from lightcollapse.curation import CURATIONS
 from lightcollapse.errors import CardError
 from lightcollapse.families import Gaussian, MultivariateGaussian
 from lightcollapse.families.multivariate_gaussian import MultivariateEstimator, MultivariateModel, factors_of
+from lightcollapse.kernels import multivariate
 from lightcollapse.kernels.draws import Draws
 from lightcollapse.loop import run
 from lightcollapse.record import Record
@@ -421,3 +422,19 @@ def test_blocks_of_sums_that_a_pool_keeps_fit_into_memory() -> None:
     )
     assert last.block_size > 20 * pool.block_size
     assert pool.memory < 2**26 and last.memory < 2**26
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 7, 14])
+def test_sums_of_singular_values_are_lapacks(dimension: int) -> None:
+    """Of any size and rank; a lane has the same bits alone, and beside lanes that need more rotations."""
+    rng = np.random.default_rng(dimension)
+    matrices = rng.normal(size=(70, dimension, dimension)) * 10.0 ** rng.uniform(-250, 100, size=(70, 1, 1))
+    matrices[0], matrices[1, :, 0], matrices[2] = 0.0, 0.0, np.eye(dimension)
+    matrices[3] = np.outer(np.arange(1.0, dimension + 1), np.ones(dimension))
+    found = np.empty(70)
+    multivariate.nuclear_norms(matrices, found)
+    np.testing.assert_allclose(found, np.linalg.svd(matrices, compute_uv=False).sum(axis=1), rtol=1e-13)
+    for lane in (0, 3, 33, 69):
+        alone = np.empty(1)
+        multivariate.nuclear_norms(matrices[lane : lane + 1], alone)
+        assert alone[0] == found[lane]

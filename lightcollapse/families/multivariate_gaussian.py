@@ -19,6 +19,7 @@ from lightcollapse.schedule import Schedule
 from lightcollapse.sources import Mixture, Normal
 
 _ROUNDING = 1e-11  # share of a coordinate's variance, beside what the ones before it explain, that counts as none
+_MOST_TURNED = 16  # dimensions up to which rotations of columns are faster than LAPACK
 _ON_THE_FLAT = 1e-8  # how far, in spreads of a coordinate, rounding takes a point off the flat of a singular law
 
 
@@ -289,7 +290,7 @@ class MultivariateEstimator(Additive, DensityEstimator):
         out, crossed = np.empty((len(_MEASURED), len(model.mean))), np.empty_like(model.factor)
         measure(model.mean, model.factor, model.log_det, source.mean, source.factor, source.log_det, out, crossed)
         measured = dict(zip(_MEASURED, out, strict=True))
-        overlap = np.linalg.svd(crossed, compute_uv=False).sum(axis=1)
+        overlap = overlaps(crossed)
         distance = measured["mean_squared"] + measured["total_variance"] + np.sum(source.factor**2) - 2.0 * overlap
         return measured | {"log_det": model.log_det, "w2_squared": np.maximum(distance, 0.0)}
 
@@ -326,6 +327,17 @@ class MultivariateEstimator(Additive, DensityEstimator):
 
     def jitter(self, points: Float, normals: Float, rate: float) -> Float:
         return np.asarray(points + rate * np.sqrt((self.law(0.0).factor ** 2).sum(axis=1)) * normals)
+
+
+def overlaps(crossed: Float) -> Float:
+    """Sums of the singular values of matrices (lanes, d, d)."""
+    from lightcollapse.kernels.multivariate import nuclear_norms
+
+    if crossed.shape[1] > _MOST_TURNED:
+        return np.asarray(np.linalg.svd(crossed, compute_uv=False).sum(axis=1))
+    out = np.empty(len(crossed))
+    nuclear_norms(np.ascontiguousarray(crossed), out)
+    return out
 
 
 _MEASURED = ("total_variance", "effective_rank", "mean_squared", "kl_model_source", "kl_source_model")

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import kernel
+from lightcollapse.compiler import borrowing, kernel
 from lightcollapse.kernels.rng import MASK32, ONE, gamma, log_of, philox, turn, unit
 
 _NUMBERS = np.int64(2048)  # of a chunk: its points stay in the first-level cache
@@ -18,6 +18,9 @@ _TILE = np.int64(8)  # points whose products are added at once
 _FIRST = np.uint64(0)
 _CHI_UNIFORMS = np.uint64(1 << 30)  # blocks of the uniforms, and of the trials, of chi-square variates
 _CHI_TRIALS = np.uint64(1 << 31)
+_WIDTH = np.int64(32)  # matrices whose singular values are found side by side
+_MOST_SWEEPS = 30
+_ORTHOGONAL = 1e-20  # squared cosine of two columns: as much of a sum of singular values is left undone
 _TRIALS = np.uint64(16)  # bits for the blocks that one variate may use
 
 
@@ -459,3 +462,79 @@ def whitened(divisor, factor, mean, other, solved):
             row[j] /= divisor[k, k]
             total += row[j] * row[j]
     return total if total < np.inf else np.inf
+
+
+@borrowing
+def _sweep(columns, room):
+    """Turn each pair of columns (d, d, lanes) into an orthogonal one; returns how many had to be."""
+    d, _, lanes = columns.shape
+    one, other, product, cosine, sine = room[0], room[1], room[2], room[3], room[4]
+    turned = np.int64(0)
+    for p in range(d - 1):
+        for q in range(p + 1, d):
+            x, y = columns[p], columns[q]
+            for i in range(lanes):
+                one[i] = 0.0
+                other[i] = 0.0
+                product[i] = 0.0
+            for row in range(d):
+                for i in range(lanes):
+                    u, v = x[row, i], y[row, i]
+                    one[i] += u * u
+                    other[i] += v * v
+                    product[i] += u * v
+            found = np.int64(0)
+            for i in range(lanes):
+                flat = product[i] * product[i] <= _ORTHOGONAL * one[i] * other[i]
+                gap, twice = other[i] - one[i], 2.0 * product[i]
+                reach = math.sqrt(gap * gap + twice * twice)
+                below = gap + (reach if gap >= 0.0 else -reach)
+                tangent = twice / (below if below != 0.0 else 1.0)
+                c = 1.0 / math.sqrt(1.0 + tangent * tangent)
+                cosine[i] = 1.0 if flat else c
+                sine[i] = 0.0 if flat else c * tangent
+                found += 0 if flat else 1
+            if found == 0:
+                continue
+            turned += found
+            for row in range(d):
+                for i in range(lanes):
+                    u, v = x[row, i], y[row, i]
+                    x[row, i] = cosine[i] * u - sine[i] * v
+                    y[row, i] = sine[i] * u + cosine[i] * v
+    return turned
+
+
+@kernel
+def nuclear_norms(matrices, out):
+    """Fill out (lanes,) with the sums of the singular values of matrices (lanes, d, d). Draws nothing.
+
+    One-sided Jacobi rotations until the columns are orthogonal, for many lanes at once; in a lane whose columns are,
+    further sweeps change no bit. Source: Hestenes 1958.
+    """
+    lanes, d = matrices.shape[:2]
+    columns = np.empty((d, d, _WIDTH))
+    largest = np.empty(_WIDTH)
+    room = np.empty((5, _WIDTH))
+    for first in range(0, lanes, _WIDTH):
+        for i in range(_WIDTH):
+            lane = min(first + i, lanes - 1)
+            largest[i] = 0.0
+            for row in range(d):
+                for column in range(d):
+                    largest[i] = max(largest[i], abs(matrices[lane, row, column]))
+            scale = 1.0 / largest[i] if largest[i] > 1e-300 else 0.0
+            for row in range(d):
+                for column in range(d):
+                    columns[column, row, i] = matrices[lane, row, column] * scale
+        for _ in range(_MOST_SWEEPS):
+            if _sweep(columns, room) == 0:
+                break
+        for i in range(min(_WIDTH, lanes - first)):
+            total = 0.0
+            for column in range(d):
+                square = 0.0
+                for row in range(d):
+                    square += columns[column, row, i] * columns[column, row, i]
+                total += math.sqrt(square)
+            out[first + i] = total * largest[i]
