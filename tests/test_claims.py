@@ -480,6 +480,11 @@ def test_the_audit_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert "numbers:" in out
 
 
+def test_an_unknown_claim_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "provenence"]) == 2
+    assert "did you mean 'provenance'" in capsys.readouterr().err
+
+
 def test_the_audit_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", "provenance", "--quick", "--json", "-o", "kept"]) == 0
     data = json.loads(capsys.readouterr().out)

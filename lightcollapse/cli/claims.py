@@ -53,6 +53,11 @@ def shown(claim: Claim, rows: Sequence[Finding], quick: bool) -> list[str]:
         lines += _wrapped(f"Generations: {claim.generations}.")
     for text in unknowns(claim, quick):
         lines += _wrapped(text, "  ")
+    base, each = (int(size.of(quick)) for size in (claim.replicates.base, claim.replicates.each))
+    others = "".join(
+        f"; {card}: {sizes.base.of(quick):,.0f}, {sizes.each.of(quick):,.0f}" for card, sizes in claim.sizes.items()
+    )
+    lines += _wrapped(f"Replicates: {base:,} at the preset, {each:,} at each other setting{others}.")
     lines += ["", _HEAD]
     for row in rows:
         lines += _line(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import textwrap
@@ -54,10 +55,12 @@ def _names() -> list[str]:
 
 
 def _load(name: str) -> Subject:
-    from lightcollapse.reproduce import load_item
+    from lightcollapse.reproduce import item_names, load_item
     from lightcollapse.reproduce.claim import claim_names, load_claim
 
-    return load_claim(name) if name in claim_names() else load_item(name)
+    known = claim_names()
+    like_a_claim = name not in item_names() and difflib.get_close_matches(name, known, cutoff=0.8)
+    return load_claim(name) if like_a_claim else load_item(name)
 
 
 class _View(NamedTuple):

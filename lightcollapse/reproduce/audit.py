@@ -390,7 +390,7 @@ def _our_shape(runner: Runner, shaped: Shaped) -> Iterator[Finding]:
         shaped.says,
         Estimate(powers[0], powers[0], powers[0]),
         AGREES if holding == len(settings) else DIFFERS,
-        f"it holds in {holding} of {len(settings)} settings; the gain is best by AICc: {counts}",
+        f"the power c of t^c; it holds in {holding} of {len(settings)} settings; the gain is best by AICc: {counts}",
         low=min(powers),
         high=max(powers),
         settings=len(settings),
