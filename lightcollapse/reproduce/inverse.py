@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lightcollapse.errors import CardError, nearest
 from lightcollapse.record import Record
 from lightcollapse.reproduce.measures import column
-from lightcollapse.reproduce.rows import DIFFERS
+from lightcollapse.reproduce.rows import AGREES, DIFFERS
 from lightcollapse.reproduce.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def inverted(runner: Runner) -> Iterator[Finding]:
     found, best = refined(target, start, record, int(inverse.steps.of(quick)))
     each = _of(target, record, found)
     told = ", ".join(f"{metric.replace('_', ' ')} {one:.2f}" for metric, one in zip(target.curves, each, strict=True))
-    verdict = DIFFERS if best > CLOSE else "agrees"
+    verdict = DIFFERS if best > CLOSE else AGREES
     yield Finding(
         claim,
         "misfit of the closest card",
@@ -218,7 +218,7 @@ def inverted(runner: Runner) -> Iterator[Finding]:
                 f"only {label}",
                 f"< {CLOSE}",
                 Estimate(misfit, misfit, misfit),
-                DIFFERS if misfit > CLOSE else "agrees",
+                DIFFERS if misfit > CLOSE else AGREES,
                 f"{in_words(setting)}; all three there {float(fit.misfits()[fit.settings.index(setting)]):.2f}",
                 settings=len(fit.settings),
                 giving=int(np.sum(fit.misfits(among) <= CLOSE)),
