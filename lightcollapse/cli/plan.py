@@ -22,7 +22,7 @@ _EPILOG = """\b
 Examples:
   lightcollapse plan mybook.txt --keep support=0.8 --generations 3
   lightcollapse plan mybook.txt --keep heterozygosity=0.999 --json
-  lightcollapse plan mybook.txt --keep kl=0.5 --human-cost 1 --synthetic-cost 0.01
+  lightcollapse plan mybook.txt --keep kl=0.5 --generations 2 --human-cost 1
 
 \b
 --keep NAME=SHARE (repeatable): support, entropy or heterozygosity, as a share
