@@ -19,6 +19,7 @@ VERBS = {
     "forecast": "Forecast generations of text that are not written yet.",
     "plan": "Plan how much fresh human text keeps collapse away.",
     "check": "Check generations of text against limits, for pipelines.",
+    "certify": "Certify the provenance of texts: declared, and measured.",
     "merge": "Add counts that measure saved on several machines.",
     "presets": "List the built-in cards, or print one.",
     "matrix": "Show which families, regimes and curations fit together.",
