@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -16,11 +17,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from lightcollapse.cli import main
+from lightcollapse.cli import claims, main
 from lightcollapse.errors import CardError, DataError, MissingExtra
 from lightcollapse.loop import run
 from lightcollapse.reproduce import STATISTICS, Estimate, Item, Limits, Number, item_names, load_item, reproduce
-from lightcollapse.reproduce.claim import claim_names
+from lightcollapse.reproduce.audit import Finding
+from lightcollapse.reproduce.claim import claim_names, load_claim
 from lightcollapse.reproduce.derived import column
 from lightcollapse.reproduce.item import parse_item
 from lightcollapse.reproduce.rows import AGREES, DIFFERS, OFF, UNTESTED, VERDICTS, judge
@@ -28,6 +30,7 @@ from lightcollapse.scenario import Scenario
 
 pytestmark = pytest.mark.slow_without_jit
 CHEAP = ("koyejo-gaussian-replace", "suresh-bernoulli", "shumailov-w2", "categorical-heterozygosity", "xu-improvement")
+ROOT = Path(__file__).parents[1]
 WORDS = "the cat sat on the mat and the dog ate the rat by the vat while Owls flew Over the Moor \n\n" * 40
 
 
@@ -262,6 +265,13 @@ def test_a_second_run_goes_on_where_the_first_one_ended(
     assert '"published": 0.015,' in Path("kept/shumailov-w2.json").read_text()
 
 
+def test_findings_about_a_claim_are_kept_whole() -> None:
+    claim = load_claim(claim_names()[0])
+    whole = Finding(claim, "a", "1", Estimate(1.0, 0.5, 2.0), AGREES, "so", 1.5, 0.1, 3.0, 4, 2, "order 3")
+    bare = Finding(claim, "b", "", None, UNTESTED, "")
+    assert claims.restored(claim, [claims.data(whole), claims.data(bare)]) == [whole, bare]
+
+
 @pytest.mark.parametrize("option", ["-o", "--json"])
 def test_what_was_done_before_ctrl_c_is_kept(
     option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -346,6 +356,37 @@ def test_the_reader_of_a_pipe_may_go() -> None:
     verb = f"{sys.executable} -m lightcollapse reproduce suresh-bernoulli shumailov-w2 --quick"
     done = subprocess.run(["bash", "-c", f"{verb} | head -1; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "" and done.stdout.splitlines() == ["suresh-bernoulli"]
+
+
+# --- the page
+
+
+def page(path: Path) -> Any:
+    """The script that writes it, as a module."""
+    spec = importlib.util.spec_from_file_location("_results", path / "figures" / "_results.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_results_is_about_the_items_that_there_are() -> None:
+    text = (ROOT / "figures" / "RESULTS.md").read_text(encoding="utf-8")
+    headings = [line.removeprefix("### ") for line in text.splitlines() if line.startswith("### ")]
+    assert set(item_names()) <= set(headings) and len(headings) == len(set(headings))
+    for name in item_names():
+        section = text.split(f"### {name}\n")[1].split("\n### ")[0].split("\n## ")[0]
+        rows = [line for line in section.splitlines() if line.startswith("| ")]
+        assert len(rows) == 2 + len(load_item(name).numbers), name
+
+
+def test_the_page_shows_numbers_verdicts_and_times(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("suresh-bernoulli", "suresh-unigram", "shumailov-w2")
+    _, out, _ = call(capsys, *names, "--quick", "--json")
+    text = page(ROOT).page([strict(out)])
+    assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == sorted(names)
+    assert "| P(not lost), t = 1 | 0.63397 | exact | 0.6" in text and "> 0.63212" in text
+    assert "not testable here; needs a text" in text and "| suresh-bernoulli | 0.34 | " in text
 
 
 # --- texts of one's own

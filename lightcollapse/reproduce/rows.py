@@ -47,7 +47,7 @@ class Row:
         exact: the theory's number, None where it has none; `exact_kind` says whether it is exact.
         verdict: one of VERDICTS.
         why: the reason, empty where nothing is to be said.
-        seconds: what all rows of the same card took together; 0 where nothing was run.
+        seconds: processor time that all rows of the same card took together, over all cores; 0 where nothing was run.
     """
 
     item: Item
@@ -121,12 +121,12 @@ def _rows_of(
             card = _card(item, name, limits)
             count = item.size(name, limits.quick)
             exact = _theories(item, card, limits.seed, numbers)
-            started = time.perf_counter()
+            started = time.process_time()
             found = {
                 id(number): (*estimates, count)
                 for number, estimates in _estimates(item, card, count, asked, limits, limits.watching(progress))
             }
-            seconds = time.perf_counter() - started
+            seconds = time.process_time() - started
     except _TimeIsUp:
         limits.reached = True
     except MissingExtra as missing:
