@@ -28,6 +28,7 @@ FARTHEST = 5  # times as many generations ahead as were measured: rates are not 
 _LEAST_DISPERSION = 0.02
 _NUDGE = 0.05
 _PARTS = 3
+_FAR = 4.0  # standard errors beyond which a measured generation refutes the picture
 _SPREAD = 64.0  # shape of a Gamma law beyond which types are taken to be equally probable
 _PROOF = 3.0  # standard errors beyond which a temperature or a fresh share is taken into the forecast
 
@@ -214,6 +215,8 @@ def _forecast(
     rows, wide = _rows(outlook, spread, extra, first, _kl_note(start, counts, chain, rates))
     measured = len(counts) - 1
     trusted, rule = _trust(outlook, wide, first, ahead, measured)
+    if chain and measured and not _as_expected(counts, rates):
+        trusted, rule = first, "the last generation is not what its predecessor leads to: the loop is of another kind"
     chosen = {"generations": ahead, "sample_size": n, "chain": chain, "dispersion": rates.dispersion,
               "temperature": rates.temperature, "fresh": rates.fresh, "tokens": counts.sum(axis=1).tolist(),
               "measured": [str(name) for name in names]}  # fmt: skip
@@ -586,6 +589,21 @@ def _trust(outlook: _Outlook, wide: dict[str, Float], first: int, ahead: int, me
     return first + ahead, "no limit met in the generations asked for"
 
 
+def _as_expected(counts: NDArray[np.int64], rates: _Rates) -> bool:
+    """Whether types and entropy of the last generation are what the one before leads to, within `_FAR` errors."""
+    before, last = counts[:-1], counts[-1]
+    made = spectrum.course(
+        _start(before, rates.fresh > 0), 1, sample_size=float(last.sum()), dispersion=rates.dispersion,
+        temperature=rates.temperature, fresh=rates.fresh,
+    )  # fmt: skip
+    share = last[last > 0] / last.sum()
+    found = {"support": float(len(share)), "entropy": -float(share @ np.log(share))}
+    return all(
+        abs(value - made.mean[name][1]) <= _FAR * math.sqrt(made.variance[name][1]) + 1e-9 * abs(value)
+        for name, value in found.items()
+    )
+
+
 def _warnings(
     n: int, size: int, chain: bool, noises: Sequence[float], drivers: Sequence[Driver], fresh: float | None
 ) -> list[str]:
@@ -600,6 +618,10 @@ def _warnings(
         if driver.first is None and driver.name == "effective_sample_size" and driver.ci_high is None:
             said.append("the drift is within the noise of the samples: the effective sample size may be any above its "
                         "lower bound")  # fmt: skip
+    back = [driver for driver in drivers if driver.name == "fresh" and driver.first is not None and driver.ci_low]
+    if chain and back:
+        said.append("types occur that the text learned from lacks: taken for fresh data, but a model that smooths "
+                    "its counts writes such types as well, and is not forecast rightly")  # fmt: skip
     if fresh:
         said.append("fresh data brings types that the baseline lacks: Chao's least number of them is taken")
     return said

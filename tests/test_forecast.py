@@ -201,6 +201,17 @@ def test_more_time_less_trust() -> None:
     assert made.trusted == 6 and "measured" in made.rule
 
 
+def test_a_loop_of_another_kind_is_not_trusted() -> None:
+    random = np.random.default_rng(0)
+    counts = [random.multinomial(5000, zipf(1500))]
+    for _ in range(2):  # a model that smooths: each type has four tokens more than it had
+        share = (counts[-1] + 4.0) / (5000 + 6000)
+        counts.append(random.multinomial(5000, share))
+    made = forecast_counts(np.array(counts), generations=3, chain=True)
+    assert made.trusted == 2 and "another kind" in made.rule
+    assert any("smooths" in warning for warning in made.warnings)
+
+
 def test_fresh_data_keeps_more_and_heat_keeps_types() -> None:
     counts = chained(3000, 0, np.random.default_rng(0))[0]
 

@@ -26,7 +26,7 @@ Examples:
 
 \b
 --keep NAME=SHARE (repeatable): support, entropy or heterozygosity, as a share
-of what human text of the same size has; kl=NATS is a divergence to stay below.
+of what human text of the same size has; kl=NATS is a divergence at most.
 Pooled: so much of each training set is fresh human text, the rest written by
 the last model. Weighted: the human text stands beside N written tokens, with
 the weight that keeps the most.
