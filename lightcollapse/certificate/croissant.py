@@ -144,6 +144,7 @@ def validate(made: Certificate) -> tuple[str, list[str], list[str]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the library's own dependencies
+        before = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         try:
             library = extra("mlcroissant", "validating a certificate", "certificate")
@@ -153,5 +154,5 @@ def validate(made: Certificate) -> tuple[str, list[str], list[str]]:
         except Exception as error:  # a validator of others: whatever it raises says that it does not accept this
             return version("mlcroissant"), [line.strip() for line in str(error).splitlines() if line.strip()], []
         finally:
-            logging.disable(logging.NOTSET)
+            logging.disable(before)
     return version("mlcroissant"), sorted(held.errors), sorted(held.warnings)

@@ -123,8 +123,8 @@ def _free(output: str, files: tuple[str, ...], force: bool) -> None:
     path = Path(output)
     if not os.path.lexists(path):
         return
-    if path.is_dir():
-        raise CardError(f"{output!r} is a folder; give the name of a file")
+    if not path.is_file():
+        raise CardError(f"{output!r} is there and no file; give another name")
     if any(os.path.exists(file) and path.exists() and path.samefile(file) for file in files):
         raise CardError(f"{output!r} is one of the texts; give another name")
     if not force:
@@ -135,7 +135,7 @@ def _keep(text: str, output: str, force: bool) -> None:
     """Write a new file, or replace an old one in one step: what was there is never half gone."""
     from lightcollapse.errors import LightcollapseError
 
-    path = Path(output)
+    path = Path(output).resolve() if force else Path(output)
     target = path.with_name(f".{path.name}.{os.getpid()}") if force else path
     begun = False
     try:
@@ -144,8 +144,10 @@ def _keep(text: str, output: str, force: bool) -> None:
             file.write(text)
         if force:
             os.replace(target, path)
-    except OSError as error:
+    except BaseException as error:
         if begun:
             with contextlib.suppress(OSError):
                 target.unlink()
+        if not isinstance(error, OSError):
+            raise
         raise LightcollapseError(f"cannot write {output!r}: {error.strerror or error}") from None
