@@ -44,3 +44,23 @@ def law_of(probabilities: ArrayLike) -> Float:
     require(p.ndim == 1 and bool(np.all(p >= 0)), "probabilities must be a list of numbers from 0 up", p.shape)
     require(abs(float(p.sum()) - 1.0) < 1e-8, "probabilities must sum to 1", float(p.sum()))
     return p
+
+
+def chances_of(probabilities: ArrayLike) -> Float:
+    """Chances as float64 of their own shape; they need not sum to 1. Raises ValueError outside [0, 1]."""
+    p = np.asarray(probabilities, dtype=np.float64)
+    require(bool(np.all((p >= 0) & (p <= 1))), "probabilities must lie in [0, 1]", probabilities)
+    return p
+
+
+def at_least(least: float, **values: ArrayLike) -> None:
+    """Raise ValueError naming the first of `values` that is not finite, or somewhere below `least`."""
+    for name, value in values.items():
+        given = np.asarray(value, dtype=np.float64)
+        require(bool(np.all(np.isfinite(given) & (given >= least))), f"{name} must be at least {least:g}", value)
+
+
+def finite(**values: ArrayLike) -> None:
+    """Raise ValueError naming the first of `values` that is infinite or no number."""
+    for name, value in values.items():
+        require(bool(np.all(np.isfinite(np.asarray(value, dtype=np.float64)))), f"{name} must be finite", value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, chances_of, from_source, require, sizes_of
 
 _STEPS = 100_000  # generations followed one by one, beyond which series are exact to 1e-6
 
@@ -56,7 +56,7 @@ def loss_probability(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float
 
     Derivation: theory/rare-symbols.md. Source: derived.
     """
-    p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+    p = np.atleast_1d(chances_of(probabilities))
     sizes = sizes_of(sample_sizes)
     alive = _alive(sizes)
     return np.vstack([np.where(p > 0, 0.0, 1.0), np.exp(-sizes[0] * alive[:, None] * p)])
@@ -141,7 +141,7 @@ def support_mean(probabilities: ArrayLike, sample_sizes: ArrayLike, fraction: fl
 
     Derivation: theory/rare-symbols.md. Source: derived.
     """
-    p = np.asarray(probabilities, dtype=np.float64)
+    p = chances_of(probabilities)
     effective = effective_sample_size(sample_sizes, fraction)
     later = -np.expm1(-np.multiply.outer(effective[1:], p[p > 0])).sum(axis=1)
     return from_source(float(np.count_nonzero(p)), later)
@@ -154,7 +154,7 @@ def missing_mass(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float:
 
     Derivation: theory/rare-symbols.md. Source: derived.
     """
-    p = np.asarray(probabilities, dtype=np.float64)
+    p = chances_of(probabilities)
     effective = effective_sample_size(sample_sizes)
     return from_source(0.0, (p * np.exp(-np.multiply.outer(effective[1:], p))).sum(axis=1))
 

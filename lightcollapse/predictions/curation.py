@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, law_of, require
+from lightcollapse.predictions._checks import Float, at_least, finite, law_of, require
 from lightcollapse.special import ndtri
 
 _STEP = 0.2  # of the trapezoidal rule in log u; its error is about exp(-pi^2 / 0.2)
@@ -72,6 +72,7 @@ def preferred_law(
 
     Derivation: theory/preference.md. Source: Ferbach et al. 2024 (2407.09499).
     """
+    at_least(0, generations=generations)
     p = law_of(probabilities)
     require(0 <= fraction <= 1, "fraction must lie in [0, 1]", fraction)
     laws = [p]
@@ -91,6 +92,7 @@ def tilted_law(probabilities: ArrayLike, rewards: ArrayLike, generations: int, *
 
     Derivation: theory/preference.md. Source: Ferbach et al. 2024 (2407.09499).
     """
+    at_least(0, generations=generations)
     p = law_of(probabilities)
     r = _rewards_of(rewards, p)
     rounds = np.maximum(np.arange(generations + 1) - (1 if first_real else 0), 0)
@@ -142,6 +144,8 @@ def judged_gaussian(
 
     Derivation: theory/selection.md. Source: derived; Yi et al. 2025 (2510.16657) for a verifier's pull.
     """
+    finite(mean=mean, centre=centre)
+    at_least(0, generations=generations)
     require(variance > 0 and scale > 0, "variance and scale must be positive", (variance, scale))
     rounds = np.maximum(np.arange(generations + 1.0) - (1 if first_real else 0), 0.0)
     share = rounds * variance / (scale * scale + rounds * variance)
@@ -179,6 +183,7 @@ def top_fraction_gaussian(
 
     Derivation: theory/selection.md. Source: derived; the breeder's equation and Bulmer 1971.
     """
+    at_least(0, generations=generations)
     require(variance > 0 and noise >= 0, "variance must be positive, noise at least 0", (variance, noise))
     cut = top_fraction_cut(share)
     mean, spread = 0.0, float(variance)

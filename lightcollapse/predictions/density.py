@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, finite, from_source, require, sizes_of
 from lightcollapse.predictions._points import follow
 from lightcollapse.schedule import Schedule
 
@@ -121,6 +121,7 @@ def kernel_squared_error(sample_size: int, bandwidth: float, generations: int, *
 
     Derivation: theory/kernel-density.md. Source: Parzen 1962 for one generation; derived.
     """
+    at_least(0, generations=generations)
     n, h = float(sizes_of(sample_size)[0]), float(bandwidth)
     require(h > 0, "bandwidth must exceed 0 for the integral to exist", h)
     w = np.linspace(0.0, max(9.0, 7.0 / h), nodes)
@@ -140,6 +141,7 @@ def smoothing_variance(fraction: float, bandwidth: float, generations: int) -> S
 
     Derivation: theory/kernel-density.md. Source: derived.
     """
+    at_least(0, generations=generations)
     _fraction(fraction)
     require(bandwidth >= 0, "bandwidth must not be negative", bandwidth)
     t = np.arange(generations, dtype=np.float64)
@@ -159,6 +161,7 @@ def smoothing_variance_limit(fraction: float, bandwidth: float) -> float:
 
     Derivation: theory/kernel-density.md. Source: derived.
     """
+    at_least(0, bandwidth=bandwidth)
     require(0 < fraction <= 1, "fraction must lie in (0, 1]", fraction)
     return 1.0 + bandwidth * bandwidth * (1.0 - fraction) / fraction
 
@@ -170,6 +173,8 @@ def smoothing_damping(fraction: float, bandwidth: float, frequency: ArrayLike) -
 
     Derivation: theory/kernel-density.md. Source: derived.
     """
+    at_least(0, bandwidth=bandwidth)
+    finite(frequency=frequency)
     require(0 < fraction <= 1, "fraction must lie in (0, 1]", fraction)
     w = np.asarray(frequency, dtype=np.float64)
     return np.asarray(fraction / (fraction - (1.0 - fraction) * np.expm1(-0.5 * (bandwidth * w) ** 2)))

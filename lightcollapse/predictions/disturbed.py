@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, Variance, chances_of, divisor, from_source, require, sizes_of
 from lightcollapse.predictions._special import each_size
 from lightcollapse.special import gammainc, gammaincinv
 
@@ -78,6 +78,7 @@ def noisy_heterozygosity(sample_sizes: ArrayLike, rate: float, source: float, sy
 
     Derivation: theory/disturbed.md. Source: derived.
     """
+    chances_of(source)
     require(symbols >= 1, "symbols must be at least 1", symbols)
     return _replaced(sample_sizes, rate, source, 1.0 - 1.0 / symbols)
 

@@ -23,7 +23,9 @@ def _counts(counts: ArrayLike, least: int = 1) -> tuple[Float, Float]:
     """Counts as float64 (..., symbols), and their sums."""
     c = np.asarray(counts, dtype=np.float64)
     require(
-        c.ndim >= 1 and bool(np.all((c >= 0) & (c == np.floor(c)))), "counts must be whole numbers from 0 up", counts
+        c.ndim >= 1 and bool(np.all((c >= 0) & (c == np.floor(c)) & np.isfinite(c))),
+        "counts must be whole numbers from 0 up",
+        counts,
     )
     n = c.sum(axis=-1)
     require(bool(np.all(n >= least)), f"counts must sum to at least {least}", n)

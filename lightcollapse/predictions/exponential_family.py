@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lightcollapse.predictions import gaussian_law, wright_fisher
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, from_source, require, sizes_of
 from lightcollapse.predictions._points import follow
 from lightcollapse.predictions._special import each_size, log1p_less, log_rising, psi_less_log
 from lightcollapse.schedule import Schedule
@@ -97,6 +97,7 @@ def fresh_mean_variance(sample_size: int, fresh: int, generations: int, curvatur
 
     Derivation: theory/one-parameter.md. Source: derived.
     """
+    at_least(0, generations=generations)
     n, m = float(sizes_of(sample_size)[0]), float(fresh)
     require(0 <= m <= n, "fresh must lie between 0 and sample_size", fresh)
     k = n - m
@@ -158,6 +159,7 @@ def first_order_accumulate_subsample(sample_size: int, generations: int) -> Floa
 
     Derivation: theory/one-parameter.md. Source: derived.
     """
+    at_least(0, generations=generations)
     n = float(sizes_of(sample_size)[0])
     steps = 3.0 / np.arange(1.0, generations + 1.0) ** 2
     return from_source(0.0, (np.cumsum(steps) - 2.0) / n)
@@ -170,6 +172,7 @@ def kl_first_order(first_order: ArrayLike, parameters: float = 1.0) -> Float:
 
     Derivation: theory/one-parameter.md. Source: Wilks 1938 (classical asymptotics); Dey and Donoho 2024 (2410.22812).
     """
+    at_least(0, first_order=first_order)
     require(parameters > 0, "parameters must exceed 0", parameters)
     return np.asarray(0.5 * parameters * np.asarray(first_order, dtype=np.float64))
 
@@ -279,6 +282,7 @@ def exponential_w2_squared_mean(variance: ArrayLike) -> Float:
 
     Derivation: theory/exponential-poisson.md. Source: derived.
     """
+    at_least(0, variance=variance)
     return 2.0 * np.asarray(variance, dtype=np.float64)
 
 

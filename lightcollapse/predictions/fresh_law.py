@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, Variance, require
+from lightcollapse.predictions._checks import Float, Variance, finite, require
 from lightcollapse.special import gammaincc, gammainccinv, gammaln, psi
 
 
@@ -63,6 +63,7 @@ def stationary_moment(fresh: float, power: float, *, variance: Variance = "ml") 
 
     Derivation: theory/fresh-law.md. Source: derived.
     """
+    finite(power=power)
     law = stationary_law(fresh, variance=variance)
     if power >= law.shape:
         return float(np.inf)

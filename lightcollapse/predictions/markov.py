@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lightcollapse.predictions import pairs
-from lightcollapse.predictions._checks import Float, law_of, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, chances_of, law_of, require, sizes_of
 from lightcollapse.predictions.wright_fisher import binomial_rows
 
 
@@ -31,6 +31,7 @@ def context_diversity(shares: ArrayLike, diversities: ArrayLike, sizes: ArrayLik
 
     Derivation: theory/markov.md. Source: derived.
     """
+    chances_of(diversities)
     require(generations >= 0, "generations must not be negative", generations)
     w, het = _contexts(shares, diversities)
     n = np.asarray(sizes, dtype=np.float64)
@@ -43,6 +44,7 @@ def inverse_count_mean(sample_size: int, shares: ArrayLike) -> Float:
 
     Derivation: theory/markov.md. Source: derived.
     """
+    chances_of(shares)
     require(sample_size >= 1, "sample_size must be at least 1", sample_size)
     return np.asarray(binomial_rows(sample_size, shares)[:, 1:] @ (1.0 / np.arange(1.0, sample_size + 1.0)))
 
@@ -55,6 +57,7 @@ def context_diversity_random(shares: ArrayLike, diversities: ArrayLike, sample_s
 
     Derivation: theory/markov.md. Source: derived.
     """
+    chances_of(diversities)
     require(generations >= 0, "generations must not be negative", generations)
     w, het = _contexts(shares, diversities)
     kept = 1.0 - inverse_count_mean(sample_size, w)
@@ -70,6 +73,7 @@ def context_diversity_drifting(shares: ArrayLike, diversities: ArrayLike, sample
 
     Derivation: theory/markov.md. Source: derived.
     """
+    chances_of(diversities)
     w, het = _contexts(shares, diversities)
     sizes = sizes_of(sample_sizes).astype(np.int64)
     out = [float(w @ het)]
@@ -152,6 +156,7 @@ def total_distance_bound(squared: ArrayLike, symbols: int) -> Float:
 
     Derivation: theory/markov.md. Source: Cauchy and Schwarz, Jensen.
     """
+    at_least(0, squared=squared)
     require(symbols >= 1, "symbols must be at least 1", symbols)
     return np.sqrt(symbols * np.asarray(squared, dtype=np.float64))
 

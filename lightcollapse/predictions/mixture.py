@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lightcollapse.predictions import pairs
-from lightcollapse.predictions._checks import Float, from_source, law_of, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, from_source, law_of, require, sizes_of
 from lightcollapse.predictions.wright_fisher import chain_sizes, forward_laws, transition
 
 
@@ -88,6 +88,7 @@ def within_variance_mean(shares: ArrayLike, variances: ArrayLike, sample_sizes: 
 
     Derivation: theory/mixture.md. Source: derived.
     """
+    at_least(0, variances=variances)
     w = law_of(shares)
     spread = _same_length(w, variances, "variances")
     parts = [s * separated_component(float(share), sample_sizes) for share, s in zip(w, spread, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lightcollapse.predictions._checks import require
+from lightcollapse.predictions._checks import at_least, chances_of, finite, require
 from lightcollapse.schedule import ALL, Schedule
 
 Float = NDArray[np.float64]
@@ -18,6 +18,8 @@ def fourth_moment(shares: ArrayLike, means: ArrayLike, covariances: ArrayLike, c
 
     Exact. Derivation: theory/mixture-moments.md. Source: the fourth moment of a quadratic form in normal variables.
     """
+    chances_of(shares)
+    finite(means=means, covariances=covariances, centre=centre)
     shares, gaps = np.asarray(shares), np.asarray(means) - np.asarray(centre)
     matrices = np.asarray(covariances)
     trace = np.trace(matrices, axis1=1, axis2=2)
@@ -39,6 +41,7 @@ def total_square_bound(schedule: Schedule, second: float, fourth: float) -> Floa
 
     Derivation: theory/mixture-moments.md. Source: derived.
     """
+    at_least(0, second=second, fourth=fourth)
     schedule = np.atleast_1d(schedule)
     bound = np.empty(len(schedule) + 1)
     bound[0] = crossed = second**2

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lightcollapse.predictions import gaussian
-from lightcollapse.predictions._checks import Float, Variance, divisor, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, Variance, at_least, divisor, from_source, require, sizes_of
 from lightcollapse.predictions._special import each_size, log_rising, psi_less_log
 from lightcollapse.special import polygamma
 
@@ -77,6 +77,7 @@ def mean_square(trace: float, sample_sizes: ArrayLike, *, variance: Variance = "
 
     Derivation: theory/multivariate.md. Source: Shumailov et al. 2023 (2305.17493); derived.
     """
+    at_least(0, trace=trace)
     sizes = sizes_of(sample_sizes, 2)
     if variance == "ml":
         return -trace * np.expm1(_log_covariance(sizes, "ml"))
@@ -376,6 +377,7 @@ def diagonal_log_det_mean(sample_sizes: ArrayLike, dimension: int, *, variance: 
 
     Derivation: theory/multivariate.md. Source: derived.
     """
+    at_least(1, dimension=dimension)
     return dimension * log_det_mean(sample_sizes, 1, variance=variance)
 
 
@@ -384,6 +386,7 @@ def diagonal_log_det_variance(sample_sizes: ArrayLike, dimension: int) -> Float:
 
     Derivation: theory/multivariate.md. Source: derived.
     """
+    at_least(1, dimension=dimension)
     return dimension * log_det_variance(sample_sizes, 1)
 
 
@@ -392,6 +395,7 @@ def diagonal_trace_variance(covariance_square: float, sample_sizes: ArrayLike, *
 
     Derivation: theory/multivariate.md. Source: derived.
     """
+    at_least(0, covariance_square=covariance_square)
     return covariance_square * trace_variance(1.0, 1.0, sample_sizes, variance=variance)
 
 
@@ -400,6 +404,7 @@ def diagonal_kl_model_source_mean(sample_sizes: ArrayLike, dimension: int, *, va
 
     Derivation: theory/multivariate.md. Source: derived.
     """
+    at_least(1, dimension=dimension)
     return dimension * kl_model_source_mean(sample_sizes, 1, variance=variance)
 
 
@@ -408,6 +413,7 @@ def diagonal_kl_source_model_mean(sample_sizes: ArrayLike, dimension: int, *, va
 
     Derivation: theory/multivariate.md. Source: derived.
     """
+    at_least(1, dimension=dimension)
     return dimension * kl_source_model_mean(sample_sizes, 1, variance=variance)
 
 
@@ -418,4 +424,5 @@ def diagonal_w2_squared_mean(trace: float, sample_sizes: ArrayLike, *, variance:
 
     Derivation: theory/multivariate.md. Source: derived.
     """
+    at_least(0, trace=trace)
     return trace * gaussian.w2_squared_mean(sample_sizes, variance=variance)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, from_source, require, sizes_of
 from lightcollapse.schedule import ALL, REAL, Schedule
 from lightcollapse.special import gammaln
 
@@ -272,6 +272,7 @@ def replace_linear(start: float, rate: float, generations: int) -> Float:
 
     Derivation: theory/growing-samples.md. Source: derived.
     """
+    at_least(0, generations=generations)
     require(start > 1 and rate > 0, "start must exceed 1 and rate 0", (start, rate))
     t = np.arange(generations + 1, dtype=np.float64)
     a, b = (start - 1.0) / rate, start / rate

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, from_source, require, sizes_of
 
 
 class Traces(NamedTuple):
@@ -117,6 +117,7 @@ def fixed_design_replace_error(sample_size: int, dimension: int, generations: in
 
     Derivation: theory/regression.md. Source: Gerstgrasser et al. 2024 (2404.01413); derived.
     """
+    at_least(0, generations=generations)
     return _fixed_design(sample_size, dimension, noise, np.arange(1.0, generations + 1.0))
 
 
@@ -130,6 +131,7 @@ def fixed_design_accumulate_error(
 
     Derivation: theory/regression.md. Source: Gerstgrasser et al. 2024 (2404.01413); derived.
     """
+    at_least(0, generations=generations)
     return _fixed_design(sample_size, dimension, noise, np.cumsum(np.arange(1.0, generations + 1.0) ** -2.0))
 
 

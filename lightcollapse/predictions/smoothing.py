@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, chances_of, from_source, require, sizes_of
 from lightcollapse.predictions.wright_fisher import (
     LARGEST_SAMPLE,
     BySymbol,
@@ -27,6 +27,7 @@ def smoothing_weight(sample_sizes: ArrayLike, smoothing: float, symbols: int) ->
 
     Derivation: theory/smoothing.md. Source: Lidstone 1920.
     """
+    at_least(1, symbols=symbols)
     require(smoothing >= 0, "smoothing must be at least 0", smoothing)
     return np.asarray(smoothing * symbols / (sizes_of(sample_sizes) + smoothing * symbols))
 
@@ -38,6 +39,7 @@ def smoothed_probability_mean(probabilities: ArrayLike, sample_sizes: ArrayLike,
 
     Derivation: theory/smoothing.md. Source: derived.
     """
+    chances_of(probabilities)
     p = np.asarray(probabilities, dtype=np.float64)
     kept = from_source(1.0, np.cumprod(1.0 - smoothing_weight(sample_sizes, smoothing, len(p))))
     return 1.0 / len(p) + np.multiply.outer(kept, p - 1.0 / len(p))
@@ -50,6 +52,7 @@ def smoothed_heterozygosity_mean(probabilities: ArrayLike, sample_sizes: ArrayLi
 
     Derivation: theory/smoothing.md. Source: derived; drift with mutation.
     """
+    chances_of(probabilities)
     p = np.asarray(probabilities, dtype=np.float64)
     agree = float(np.sum(p * p))
     values = [agree]

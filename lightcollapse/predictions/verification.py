@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, from_source, require
+from lightcollapse.predictions._checks import Float, at_least, from_source, require
 from lightcollapse.special import betaln, ndtr
 
 _TERMS = 100_000  # factors of a product that are multiplied one by one
@@ -88,6 +88,7 @@ def self_training_accuracy(
 
     Derivation: theory/verification.md. Source: derived.
     """
+    at_least(0, generations=generations)
     _check_loop(right_pass, wrong_pass, error, fraction, real_accuracy)
     values = [float(accuracy)]
     precision(accuracy, right_pass, wrong_pass)  # raises where nothing can be said
@@ -161,6 +162,7 @@ def solver_uncertainty(
 
     Derivation: theory/verification.md. Source: Sun et al. 2025 (2507.00075) for the equations; solution derived.
     """
+    at_least(0, solver=solver, verifier=verifier, solver_gain=solver_gain, verifier_gain=verifier_gain)
     return solver - solver_gain * _learned(times, solver - verifier, solver_gain - verifier_gain, rate, bias)
 
 
@@ -172,6 +174,7 @@ def verifier_uncertainty(
 
     Derivation: theory/verification.md. Source: Sun et al. 2025 (2507.00075) for the equations; solution derived.
     """
+    at_least(0, solver=solver, verifier=verifier, solver_gain=solver_gain, verifier_gain=verifier_gain)
     return verifier - verifier_gain * _learned(times, solver - verifier, solver_gain - verifier_gain, rate, bias)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightcollapse.predictions._checks import Float, from_source, require
+from lightcollapse.predictions._checks import Float, at_least, from_source, require
 
 
 def _check(real: float, written: float) -> None:
@@ -49,6 +49,7 @@ def stationary_risk(weight: float, real: float, written: float) -> float:
 
     Derivation: theory/weighted.md. Source: He, Xu and Cheng 2025 (2502.18049); derived.
     """
+    require(real > 0 and written > 0, "real and written must be positive", (real, written))
     require(0 < weight <= 1, "weight must lie in (0, 1]", weight)
     return (weight**2 / real + (1.0 - weight) ** 2 / written) / (1.0 - (1.0 - weight) ** 2)
 
@@ -60,6 +61,8 @@ def best_weight(real: float, written: float) -> float:
 
     Derivation: theory/weighted.md. Source: He, Xu and Cheng 2025 (2502.18049).
     """
+    at_least(0, real=real)
+    require(np.isfinite(written) and written > 0, "written must be positive", written)
     q = real / written
     return float((np.sqrt(q * q + 4.0 * q) - q) / 2.0)
 
@@ -84,6 +87,7 @@ def real_points_needed(loss: float, written: float) -> float:
 
     Derivation: theory/weighted.md. Source: derived.
     """
+    require(np.isfinite(written) and written > 0, "written must be positive", written)
     require(0 < loss < 1, "loss must lie in (0, 1)", loss)
     return 1.0 / (loss * (1.0 + loss * written))
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightcollapse.predictions import _large_chain, pairs
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, chances_of, from_source, require, sizes_of
 from lightcollapse.special import gammaln, xlog1py, xlogy
 
 LARGEST_CHAIN = 4000  # points in a training set up to which every count is a state
@@ -300,7 +300,7 @@ def loss_probability(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float
 
     Derivation: theory/wright-fisher.md. Source: derived.
     """
-    p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
+    p = np.atleast_1d(chances_of(probabilities))
     sizes = sizes_of(sample_sizes).astype(np.int64)
     values, inverse = np.unique(p, return_inverse=True)
     lost = [np.where(values > 0, 0.0, 1.0)]
@@ -388,6 +388,7 @@ def missing_mass_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Floa
 
     Derivation: theory/wright-fisher.md. Source: derived.
     """
+    chances_of(probabilities)
     p = np.asarray(probabilities, dtype=np.float64)
     return np.asarray(loss_probability(p, sample_sizes) @ p)
 
@@ -449,6 +450,7 @@ def chi_squared_mean(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float
 
     Derivation: theory/pairs.md. Source: derived.
     """
+    chances_of(probabilities)
     symbols = np.count_nonzero(np.asarray(probabilities))
     return (1.0 - pairs.replace(sample_sizes)) * (symbols - 1.0)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lightcollapse.predictions import _large_chain
-from lightcollapse.predictions._checks import Float, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, chances_of, from_source, require, sizes_of
 from lightcollapse.predictions.wright_fisher import (
     LARGEST_CHAIN,
     LARGEST_SAMPLE,
@@ -130,6 +130,7 @@ def weighted_expected_sum(
     """
     values, counts = grouped(probabilities)
     real, drawn = (np.asarray(points, dtype=np.int64).ravel().tolist() for points in (fresh, written))
+    at_least(1, first=first)
     require(0.0 <= weight <= 1.0, "weight must lie in [0, 1]", weight)
     require(all(m >= 1 for m in real) and all(k >= 1 for k in drawn), "fresh and written must be at least 1",
             (fresh, written))  # fmt: skip
@@ -206,6 +207,7 @@ def dirichlet_entropy(probabilities: ArrayLike, sample_size: int, fresh: int) ->
 
     Derivation: theory/wright-fisher-mixed.md. Source: Wright 1931 for the Dirichlet law; derived.
     """
+    chances_of(probabilities)
     require(1 <= fresh <= sample_size, "fresh must lie between 1 and sample_size", fresh)
     from lightcollapse.special import psi
 
@@ -228,6 +230,7 @@ def fixed_real_expected_sum(
     Derivation: theory/wright-fisher-mixed.md. Source: derived.
     """
     values, counts = grouped(probabilities)
+    at_least(1, first=first, written=written)
     sizes = [int(k) for k in np.asarray(written).ravel()]
     require(weight is None or 0.0 <= weight <= 1.0, "weight must lie in [0, 1]", weight)
     work = (first + 1.0) * sum(float(k) ** 2 for k in sizes) + len(values) * (first + 1.0) * sum(sizes)
@@ -301,6 +304,8 @@ def accumulate_support_mean(probabilities: ArrayLike, first: int, generations: i
 
     Derivation: theory/wright-fisher-mixed.md. Source: derived.
     """
+    chances_of(probabilities)
+    at_least(0, generations=generations)
     require(first >= 1, "first must be at least 1", first)
     p = np.asarray(probabilities, dtype=np.float64)
     with np.errstate(divide="ignore"):
