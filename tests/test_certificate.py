@@ -8,13 +8,17 @@ import importlib.util
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lightcollapse.certificate import FORMATS, Certificate, certify, validate
 from lightcollapse.certificate.croissant import jsonld
+from lightcollapse.certificate.declared import plain
 from lightcollapse.cli import main
 from lightcollapse.errors import CardError, DataError
 from tests.test_check import documents
@@ -143,12 +147,29 @@ def test_the_page_runs_nothing_and_loads_nothing(folder: Path) -> None:
     page = FORMATS["html"](made_of(folder, EVIL, name="<img src=x onerror=alert(1)>", parents=[(EVIL, "<iframe>")]))
     read = Tags()
     read.feed(page)
-    assert {tag for tag, _ in read.tags} <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div",
-                                             "table", "tr", "th", "td"}  # fmt: skip
+    assert {tag for tag, _ in read.tags} <= TAGS
     assert not {name for _, attrs in read.tags for name, _ in attrs} & {"src", "href", "style", "onerror", "onload"}
     policy = next(dict(attrs)["content"] for tag, attrs in read.tags if tag == "meta" and len(attrs) == 2)
     assert policy is not None and policy.startswith("default-src 'none'") and "unsafe" not in policy
     assert "<img src=x onerror=alert(1)>" in read.text and EVIL in read.text
+
+
+TAGS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "table", "tr", "th", "td"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=st.text(max_size=40))
+def test_whatever_a_name_holds_is_text_on_the_page_and_in_the_card(
+    twice: tuple[Certificate, Certificate], text: str
+) -> None:
+    made = replace(twice[0], name=text, about={"license": text}, warnings=(text,))
+    read = Tags()
+    read.feed(FORMATS["html"](made))
+    assert {tag for tag, _ in read.tags} <= TAGS
+    assert json.loads(FORMATS["croissant"](made))["license"] == text
+    head = FORMATS["hf-card"](made).splitlines()
+    assert json.loads(head[1].removeprefix("pretty_name: ")) == plain(text)
+    assert json.loads(head[2].removeprefix("license: ")) == plain(text) and "---" in head[3:20]
 
 
 def test_the_card_leaves_no_markup_of_strangers(folder: Path) -> None:

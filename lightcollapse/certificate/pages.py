@@ -26,7 +26,7 @@ p { margin: .4rem 0; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; margin: .5rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid #d5d5d5; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.hash { font-family: ui-monospace, monospace; font-size: .75rem; overflow-wrap: anywhere; min-width: 18rem; }
 .limits { border-left: 4px solid #b35900; padding: .5rem 1rem; background: #fff6ec; }
 @media (prefers-color-scheme: dark) {
@@ -35,6 +35,8 @@ td.hash { font-family: ui-monospace, monospace; font-size: .75rem; overflow-wrap
   .limits { background: #33261a; }
 }
 """
+_NUMBER = re.compile(r"(-?[-+0-9.,e %]+( to -?[-+0-9.,e]+)?|not measured)?")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"),
           (10**8, "10M<n<100M"), (10**9, "100M<n<1B"))  # fmt: skip
 
@@ -56,7 +58,7 @@ class Section:
 
 
 def sections(made: Certificate) -> tuple[Section, ...]:
-    """The certificate in the order of reading: limits, files, declaration, measurement, consistency, how."""
+    """The certificate in the order of reading: declaration, whether the measurement agrees, measurement, files, how."""
     keys = {file.key: file.name for file in made.declared.files}
     files = tuple(
         (file.name, ", ".join(map(str, file.generations)), f"{sum(file.declared.documents.values()):,}",
@@ -78,14 +80,14 @@ def sections(made: Certificate) -> tuple[Section, ...]:
                 ("file", "generation", "documents", unit, "declared", "made from"), files),
         Section("Declared shares of the tokens", (), ("", *KINDS),
                 tuple((what, *_shares(tally)) for what, tally in shares)),
-        Section("Measured", ("In the texts, whatever is declared of them. Each value with its 95 % interval over "
-                             "documents; change: against the baseline, of divergences against the noise floor.",),
-                ("metric", "generation", "value", "95 % interval", "change", "note"),
-                tuple(_measured(row) for row in made.rows)),
         Section("Consistency", ("What the measurement says about the declaration.",),
                 ("generation", "declared", "verdict", "why"),
                 tuple(("all" if one.generation is None else str(one.generation), one.declared, one.verdict, one.why)
                       for one in made.findings)),
+        Section("Measured", ("In the texts, whatever is declared of them. Each value with its 95 % interval over "
+                             "documents; change: against the baseline, of divergences against the noise floor.",),
+                ("metric", "generation", "value", "95 % interval", "change", "note"),
+                tuple(_measured(row) for row in made.rows)),
         Section("Files", ("SHA-256 of the raw bytes.",), ("file", "bytes", "SHA-256"),
                 tuple((file.name, f"{file.size:,}", file.sha256) for file in made.declared.files)),
         Section("How", (*((about,) if about else ()), f"lightcollapse: {how}.",
@@ -111,9 +113,9 @@ def hf_card(made: Certificate) -> str:
     """
     documents = sum(made.declared.whole.documents.values())
     kinds = made.declared.whole.kinds
-    head = ["---", f"pretty_name: {json.dumps(made.name, ensure_ascii=False)}"]
+    head = ["---", f"pretty_name: {json.dumps(plain(made.name), ensure_ascii=False)}"]
     if "license" in made.about:
-        head.append(f"license: {json.dumps(made.about['license'], ensure_ascii=False)}")
+        head.append(f"license: {json.dumps(plain(made.about['license']), ensure_ascii=False)}")
     if kinds == (SYNTHETIC,):
         head += ["language_creators:", "- machine-generated"]
     size = next((label for most, label in _SIZES if documents < most), "n>1T")
@@ -160,15 +162,18 @@ def html_page(made: Certificate) -> str:
 
 
 def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ['<div class="table"><table>', f"<tr>{''.join(f'<th>{_html(cell)}</th>' for cell in head)}</tr>"]
+    numbers = [all(_NUMBER.fullmatch(row[k]) for row in rows) for k in range(len(head))]
+    heads = [_cell(text, "th", "number" if right else "") for text, right in zip(head, numbers, strict=True)]
+    lines = ['<div class="table"><table>', f"<tr>{''.join(heads)}</tr>"]
     for row in rows:
-        lines.append(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>")
+        cells = [_cell(text, "td", "hash" if _HASH.fullmatch(text) else "number" if right else "")
+                 for text, right in zip(row, numbers, strict=True)]  # fmt: skip
+        lines.append(f"<tr>{''.join(cells)}</tr>")
     return "\n".join([*lines, "</table></div>"])
 
 
-def _cell(text: str) -> str:
-    kind = "hash" if re.fullmatch(r"[0-9a-f]{64}", text) else "number" if re.fullmatch(r"[-+0-9.,e %]+", text) else ""
-    return f'<td class="{kind}">{_html(text)}</td>' if kind else f"<td>{_html(text)}</td>"
+def _cell(text: str, tag: str, kind: str) -> str:
+    return f'<{tag} class="{kind}">{_html(text)}</{tag}>' if kind else f"<{tag}>{_html(text)}</{tag}>"
 
 
 def _html(text: str) -> str:
