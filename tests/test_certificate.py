@@ -241,3 +241,19 @@ def test_validation_needs_its_extra_and_says_the_pip_line(
 def test_mlcroissant_finds_no_error(folder: Path) -> None:
     made = made_of(folder, "human.txt", "poor.txt", EVIL, chain=True)
     assert validate(made)[1] == []
+
+
+def test_a_file_that_changes_meanwhile_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import lightcollapse.certificate as home
+
+    text = tmp_path / "text.txt"
+    text.write_text((folder / "human.txt").read_text())
+    real = home.measure
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        text.write_text(documents(9, 400))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(home, "measure", late)
+    with pytest.raises(DataError, match="changed while it was read"):
+        certify([str(text)], **QUICK)
