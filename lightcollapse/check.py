@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 PASS, FAIL, UNSURE = "PASS", "FAIL", "UNSURE"
 _COPIED = 0.05  # share of copied documents at which a measurement warns
-_REMARKS = ("noise floor", "lower bound", "the baseline itself")  # notes that end so are no doubt
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,7 @@ def _beside(low: float, high: float, limit: Limit) -> str:
 
 
 def _doubts(row: Row) -> Iterator[str]:
-    if row.note and (row.value is None or not row.note.endswith(_REMARKS)):
+    if row.note and (row.value is None or row.doubtful):
         yield row.note
 
 

@@ -16,7 +16,6 @@ LIMITS = (
     "nothing measured here speaks against the declaration; it is no evidence for it."
 )
 _MARGIN = 0.05  # of the baseline's value: less is no sign
-_REMARKS = ("noise floor", "lower bound", "the baseline itself")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def _signs(name: Name, base: Name, found: Measurement) -> tuple[list[str], list[
         if metric not in found.metrics:
             continue
         row, first = found[metric, name], found[metric, base]
-        if row.note and not row.note.endswith(_REMARKS):
+        if row.doubtful:
             doubts.append(plain(row.note))
         elif row.change_low is None or row.change_high is None or first.value is None:
             doubts.append("no interval")

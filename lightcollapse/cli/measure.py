@@ -249,16 +249,11 @@ def _cells(rows: Sequence[Row]) -> tuple[str, ...]:
 def _shown(row: Row, place: int | None) -> str:
     if row.value is None:
         return "-*"
-    star = "*" if _doubtful(row) else ""
+    star = "*" if row.doubtful else ""
     shown = table.number(row.value, place)
     if row.ci_low is None or row.ci_high is None or row.ci_high == row.ci_low:
         return f"{shown}{star}"
     return f"{shown} ±{table.number((row.ci_high - row.ci_low) / 2, place)}{star}"
-
-
-def _doubtful(row: Row) -> bool:
-    """Whether the note is a warning, not a remark that holds of the metric everywhere."""
-    return bool(row.note) and not row.note.endswith(("noise floor", "lower bound", "the baseline itself"))
 
 
 def _legend(found: Measurement, metrics: Sequence[str]) -> str:
@@ -276,7 +271,7 @@ def _legend(found: Measurement, metrics: Sequence[str]) -> str:
             "(first row) and in each generation. All metrics: --json or --csv; one: --metric NAME."
         )
     shown = [row for row in found.rows if not metrics or row.metric in metrics]
-    notes = dict.fromkeys(row.note for row in shown if _doubtful(row))
+    notes = dict.fromkeys(row.note for row in shown if row.doubtful)
     if notes:
         lines.append(
             "* " + ("; ".join(list(notes)[:6]) if metrics else "not to be trusted or missing: why is in --csv")

@@ -36,6 +36,7 @@ _COPIED = 0.05
 _HEAVY = 0.2  # share of one document in a generation above which resampling documents says little
 _COINS = 9  # stream of the generator, for blocks of compressed text
 _MOST_RESAMPLES = 1000
+_REMARKS = ("noise floor", "lower bound", "the baseline itself")  # notes that end so are no warning
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class Row:
     change_low: float | None = None
     change_high: float | None = None
     note: str = ""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the note is a warning, not a remark that holds of the metric everywhere."""
+        return bool(self.note) and not self.note.endswith(_REMARKS)
 
 
 @dataclass(frozen=True)
