@@ -6,6 +6,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
@@ -28,6 +29,7 @@ from lightcollapse.predictions import (
     multivariate,
     pairs,
     regression,
+    spectrum,
     weighted,
     wright_fisher,
     zipf,
@@ -79,6 +81,26 @@ def call(name: str, *arguments: Any, **named: Any) -> None:
     CALLS.setdefault(name, []).append((arguments, named))
 
 
+for fresh in (0, 1, 10**6, BILLION):
+    for name in ("keeping.pooled_diversity", "keeping.effective_size"):
+        for generations in (1, MANY, math.inf) if fresh else (1, MANY):
+            call(name, BILLION, fresh, generations)
+    for generations in (1, MANY, math.inf) if fresh else (1, MANY):
+        call("keeping.weighted_diversity", BILLION, fresh, 0.5, generations)
+    call("keeping.best_weight", BILLION, fresh)
+call("keeping.support_kept", RARE, np.ones(3), BILLION, 1e7)
+call("keeping.dirichlet_entropy", RARE, np.ones(3), 1e-9, BILLION)
+SEEN = np.array([1.0, 2.0, 5.0, 1e8, 1e9])  # counts that occur
+TIMES = np.array([1e6, 1e5, 1e4, 2.0, 1.0])  # types that have them
+for name in ("good_shares", "good_spread", "good_doubt", "entropy_of_spectrum"):
+    call(f"spectrum.{name}", SEEN, TIMES)
+for name in ("band_of", "tally", "classes"):
+    call(f"spectrum.{name}", [0, *COUNTS])
+call("spectrum.count_rows", [1e-300, 1e-9, 1.0, 1e4], BILLION, [1.0, 0.5, 1.0, 2.0], 50)
+call("spectrum.course", spectrum.classes(COUNTS), 100)
+call("spectrum.course", spectrum.classes(COUNTS), 100, sample_size=BILLION, dispersion=1.5, fresh=1e-9)
+for name in ("chain_step", "drift", "jorde_ryman", "nei_tajima", "sample_step"):
+    call(f"temporal.{name}", COUNTS, [10**9 + 30_000, 10**8 - 10_000, 4, 2, 1, 2])
 for share in (0.0, 1e-300, 1e-12, 0.5, 1.0):
     call("absorption.absorption_time_diffusion", share, BILLION)
 call("absorption.absorption_times", 200)
@@ -365,6 +387,7 @@ for name, function in FUNCTIONS.items():
 
 # Where the number itself is too large: moments of laws that explode, and generation 0 of an effective size.
 TOO_LARGE = {
+    "temporal.sample_step",  # an interval without an end
     "branching.effective_sample_size",
     "decoding.geometric_support",
     "disturbed.cut_variance",
@@ -390,14 +413,15 @@ UNDEFINED = {"gaussian.improvement_probability"}  # NaN at generations 0 and 1, 
 
 
 def numbers(result: Any) -> Iterator[Float]:
-    """Every array or number of a result, through tuples."""
+    """Every array or number of a result, through tuples, tables and records."""
+    if is_dataclass(result):
+        result = vars(result)
+    if isinstance(result, dict):
+        result = tuple(result.values())
     if isinstance(result, tuple):
         for part in result:
             yield from numbers(part)
-    elif isinstance(result, dict):
-        for part in result.values():
-            yield from numbers(part)
-    else:
+    elif result is not None:
         yield np.asarray(result, dtype=np.float64)
 
 
