@@ -22,7 +22,7 @@ from lightcollapse.schedule import ALL, REAL, Schedule
 
 _BLOCK_BYTES = 2**22  # of training points that a block of lanes holds: about a second-level cache
 _MOST_LANES = 1024
-_FEW_LANES, _MOST_BYTES = 64, 2**26  # where lanes are long
+_FEW_LANES, _MOST_BYTES = 64, 2**24  # where lanes are long
 
 
 class Medium(Protocol):
@@ -227,11 +227,13 @@ class Recursion:
 
     @property
     def block_size(self) -> int:
-        """Replicates of a block whose points fit a second-level cache; where that is a few, more of them up to
-        _MOST_BYTES, lest calls cost more than points.
+        """Replicates of a block whose numbers fit a second-level cache; where that is a few, more of them up to
+        _MOST_BYTES, lest the calls that gather points cost more than the points.
         """
         lane = 8 * (self.estimator.dimension + 1) * max(1, self.points_kept)
-        lanes = max(min(_MOST_LANES, _BLOCK_BYTES // lane), min(_FEW_LANES, _MOST_BYTES // lane))
+        lanes = min(_MOST_LANES, _BLOCK_BYTES // lane)
+        if isinstance(self.medium, Points):
+            lanes = max(lanes, min(_FEW_LANES, _MOST_BYTES // lane))
         return max(1, lanes // self.labs)
 
     @property
