@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lightcollapse.predictions._checks import Float, chances_of, from_source, require, sizes_of
+from lightcollapse.predictions._checks import Float, at_least, chances_of, from_source, require, sizes_of
 
 _STEPS = 100_000  # generations followed one by one, beyond which series are exact to 1e-6
 
@@ -56,7 +56,8 @@ def loss_probability(probabilities: ArrayLike, sample_sizes: ArrayLike) -> Float
 
     Derivation: theory/rare-symbols.md. Source: derived.
     """
-    p = np.atleast_1d(chances_of(probabilities))
+    at_least(0, probabilities=probabilities)  # Poisson rates too, which may exceed 1
+    p = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
     sizes = sizes_of(sample_sizes)
     alive = _alive(sizes)
     return np.vstack([np.where(p > 0, 0.0, 1.0), np.exp(-sizes[0] * alive[:, None] * p)])
