@@ -666,7 +666,7 @@ def test_no_bytes_break_the_reader(data: bytes, errors: str, name: str) -> None:
     file = reading.File(name)
     try:
         documents = list(reading.read(file, reading.Format(errors), reading.Budget(10_000)))
-    except (DataError, LimitError) as error:
+    except (DataError, LimitError, MissingExtra) as error:
         assert name in str(error)
     else:
         assert file.documents == len(documents)
