@@ -98,9 +98,11 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 def _text(made: Plan) -> str:
     parts = [textwrap.fill(clean(made.sentence), table.WIDTH), _needs(made.needs), _curve(made.curve)]
-    legend = ["tokens: fresh human text a generation; share: of the tokens of a training set (weighted: of the written "
-              "ones beside it); weight: of the human text in the fit; cost: for all generations, or one of endless "
-              "ones. All but heterozygosity are approximations."]  # fmt: skip
+    legend = [
+        "tokens: fresh human text a generation; share: of the tokens of a training set (weighted: of the written ones "
+        "beside it; its support is that of what the model writes); weight: of the human text in the fit; cost: for all "
+        "generations, or one of endless ones. All but heterozygosity are approximations."
+    ]
     legend += [f"note: {warning}" for warning in made.warnings]
     parts.append("\n".join(textwrap.fill(line, table.WIDTH, subsequent_indent="  ") for line in legend))
     return "\n\n".join(parts)
@@ -124,7 +126,7 @@ def _cell(need: Need, name: str) -> str:
         "target": f"{need.target[:14]} {'<' if need.target == 'kl' else ''}{need.wanted:g}",
         "training": need.training,
         "for": "ever" if math.isinf(need.horizon) else f"{need.horizon:.0f}",
-        "tokens": "none is enough" if need.tokens is None else f"{need.tokens:,}",
+        "tokens": "nothing suffices" if need.tokens is None else f"{need.tokens:,}",
         "share": "" if need.fraction is None else f"{need.fraction:.3g}",
         "weight": "" if need.weight is None else f"{need.weight:.3g}",
         "cost": "" if need.cost is None else f"{need.cost:.4g}",
