@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import lightcollapse as lc
-from lightcollapse.cli import VERBS, card, explain, main, table, view
+from lightcollapse.cli import VERBS, card, explain, failure, main, table, view
 from lightcollapse.errors import MissingExtra
 from lightcollapse.loop import Interrupted
 from lightcollapse.predictions import gaussian
@@ -354,6 +355,39 @@ def test_ctrl_c_ends_a_process_without_a_traceback() -> None:
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=120)
     assert running.returncode == 130 and "Traceback" not in err and "interrupted" in err
+
+
+@pytest.fixture
+def default_interrupt() -> Iterator[None]:
+    """Ctrl-C as a fresh process has it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("default_interrupt")
+def test_ctrl_c_while_the_compiler_calls_back_is_given_again() -> None:
+    def _raw_object_cache_notify() -> str:  # what it raised would be lost in the compiler
+        signal.raise_signal(signal.SIGINT)
+        return "whole"
+
+    reached = False
+    with failure.guarded([]) as outcome:
+        assert _raw_object_cache_notify() == "whole"
+        time.sleep(30)
+        reached = True
+    assert outcome.code == 130 and not reached
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("default_interrupt")
+def test_an_error_that_ctrl_c_left_behind_is_an_interruption(capsys: pytest.CaptureFixture[str]) -> None:
+    with failure.guarded([]) as outcome:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            raise RuntimeError("release unlocked lock")
+    assert outcome.code == 130 and "interrupted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import click
@@ -36,6 +38,7 @@ class guarded:  # noqa: N801 - a context manager, named like one
     def __init__(self, arguments: Sequence[str]) -> None:
         self.arguments = list(arguments)
         self.code = 0
+        self._interrupted = False
         self._warnings = warnings.catch_warnings()
 
     def __enter__(self) -> guarded:
@@ -44,19 +47,40 @@ class guarded:  # noqa: N801 - a context manager, named like one
                 stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows "?"
         self._warnings.__enter__()
         warnings.showwarning = _one_line
+        self._patient = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        self._patient &= threading.current_thread() is threading.main_thread()
+        if self._patient:
+            signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._warnings.__exit__(kind, error, trace)
+        if self._patient:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if error is None:
             return True
         if isinstance(error, BrokenPipeError | SystemExit):  # the reader of our output has gone: `| head`
             silence()
             return True
+        if self._interrupted and describe(error)[0] == "unexpected":  # a lock that Ctrl-C left half released, say
+            error = KeyboardInterrupt()
         self.code = self._report(error)
         return True
+
+    def _interrupt(self, _: int, frame: FrameType | None) -> None:
+        """Ctrl-C. While the compiler calls back into Python it would be swallowed, so there it is given again, a little
+        later.
+        """
+        self._interrupted = True
+        inside = frame
+        while inside is not None:
+            if inside.f_code.co_name.startswith("_raw_object_cache"):
+                threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,)).start()
+                return
+            inside = inside.f_back
+        raise KeyboardInterrupt
 
     def _report(self, error: BaseException) -> int:
         kind, code, message = describe(error)
