@@ -350,3 +350,12 @@ def test_curations_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(CardError, match=message):
         Scenario(source, family, curation=steps, sample_size=10, generations=2)
+
+
+@pytest.mark.parametrize("regime", [Replace(), FreshFraction(0.2)], ids=lambda regime: regime.kind)
+def test_a_discriminator_judges_what_noise_put_in_the_model_s_mouth(regime: Regime) -> None:
+    """A symbol that the model cannot write is no part of its closeness, whatever the first model thinks of it."""
+    steps = (Noise(rate=0.1), Discriminator())
+    card = Scenario(Zipf(50, exponent=1.0), Categorical(), regime, curation=steps, sample_size=40, generations=6)
+    closeness = run(card, seed=1, replicates=20).metrics["closeness"]
+    assert not np.isnan(closeness).any() and (closeness > -np.inf).all()

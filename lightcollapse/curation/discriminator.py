@@ -48,7 +48,8 @@ class Discriminator(Curation, frozen=True):
         if stage.model is not None:
             close, evaluations = stage.craft.closeness(batch.points, stage.earlier, stage.model, stage.first)
             stage.count("evaluations", evaluations)
-        stage.measured["closeness"] = close.mean(axis=1)
+        own = close > -np.inf  # the model cannot have written the others: noise did
+        stage.measured["closeness"] = np.where(own, close, 0.0).sum(axis=1) / np.maximum(own.sum(axis=1), 1)
         odds = np.where(batch.weights > 0.0, -self.strength * close, -np.inf)
         odds += gumbel(stage.draws.uniforms(batch.count))
         return batch.chosen(chosen_of_groups(odds, self.candidates))
