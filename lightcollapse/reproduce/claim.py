@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable
-from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -14,7 +12,7 @@ import msgspec
 from lightcollapse.errors import CardError, nearest, require
 from lightcollapse.presets import preset_cards
 from lightcollapse.reproduce.debt import Debt
-from lightcollapse.reproduce.item import Size, _floats, _rounding
+from lightcollapse.reproduce.item import Size, converted
 from lightcollapse.reproduce.measures import COMPARISONS, MEASURES
 from lightcollapse.scenario import Scenario
 
@@ -311,16 +309,6 @@ def load_claim(name: str) -> Claim:
 
 def parse_claim(name: str, text: str) -> Claim:
     """A claim from TOML, checked. Raises CardError."""
-    try:
-        data = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"{name}: not valid TOML: {error}") from None
-    for number in data.get("numbers", []):
-        if isinstance(number, dict):
-            number.setdefault("rounding", _rounding(number.get("published")))
-    try:
-        claim = msgspec.convert({**_floats(data), "name": name}, Claim)
-    except msgspec.ValidationError as error:
-        raise CardError(f"{name}: {error}") from None
+    claim = converted(name, text, Claim)
     claim.check()
     return claim

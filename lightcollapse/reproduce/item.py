@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from lightcollapse.presets import merged
 from lightcollapse.reproduce.derived import DERIVED
 from lightcollapse.reproduce.statistics import STATISTICS
 from lightcollapse.scenario import Scenario
+
+Table = TypeVar("Table", bound=msgspec.Struct)
 
 Kind = Literal["pub", "exact", "ref", "ran", "bound"]
 LEAST = ("least", "least mean")  # statistics of a sweep: where its mean square, or its mean, is least
@@ -291,6 +293,13 @@ def _alike(given: str) -> str:
 
 def parse_item(name: str, text: str) -> Item:
     """An item from TOML, checked. Raises CardError."""
+    item = converted(name, text, Item)
+    item.check()
+    return item
+
+
+def converted(name: str, text: str, kind: type[Table]) -> Table:
+    """A table from TOML as `kind`, whose numbers are rounded as they are printed. Raises CardError."""
     try:
         data = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -299,11 +308,9 @@ def parse_item(name: str, text: str) -> Item:
         if isinstance(number, dict):
             number.setdefault("rounding", _rounding(number.get("published")))
     try:
-        item = msgspec.convert({**_floats(data), "name": name}, Item)
+        return msgspec.convert({**_floats(data), "name": name}, kind)
     except msgspec.ValidationError as error:
         raise CardError(f"{name}: {error}") from None
-    item.check()
-    return item
 
 
 def _rounding(published: Any) -> Decimal:
