@@ -112,19 +112,28 @@ def command(files: tuple[str, ...], metrics: tuple[str, ...], as_json: bool, as_
     documents.
     """
     from lightcollapse.errors import CardError
-    from lightcollapse.text import measure
 
     if not files and not options["baseline"]:
         raise click.UsageError("no FILES given", click.get_current_context())
     if any(file.endswith(".counts") for file in files):
         raise CardError("files of counts are measured by lightcollapse merge")
+    report("measure", "measuring", files, metrics, as_json, as_csv, options)
+
+
+def report(
+    verb: str, doing: str, files: Sequence[str], metrics: Sequence[str], as_json: bool, as_csv: bool,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    """Measure the files, of texts or of counts, and print what was asked for."""
+    from lightcollapse.text import measure
+
     one_of(as_json, as_csv)
     with Progress() as progress:
-        progress.say("measuring")
+        progress.say(doing)
         found = measure(list(files), **options)
     if options["save_counts"]:
         talk(f"counts are in {options['save_counts']}")
-    show(found, "measure", metrics, as_json=as_json, as_csv=as_csv)
+    show(found, verb, metrics, as_json=as_json, as_csv=as_csv)
 
 
 def one_of(as_json: bool, as_csv: bool) -> None:

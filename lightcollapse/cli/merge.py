@@ -6,9 +6,7 @@ from typing import Any
 
 import click
 
-from lightcollapse.cli.failure import talk
-from lightcollapse.cli.measure import one_of, show
-from lightcollapse.cli.progress import Progress
+from lightcollapse.cli.measure import report
 
 _EPILOG = """\b
 Examples:
@@ -40,15 +38,8 @@ def command(files: tuple[str, ...], metrics: tuple[str, ...], as_json: bool, as_
     The result is what one measurement of all their texts would have counted.
     """
     from lightcollapse.errors import CardError
-    from lightcollapse.text import measure
 
     for file in files:
         if not file.endswith(".counts"):
             raise CardError(f"merge adds files of counts, whose names end in .counts, got {file!r}")
-    one_of(as_json, as_csv)
-    with Progress() as progress:
-        progress.say("merging")
-        found = measure(list(files), **options)
-    if options["save_counts"]:
-        talk(f"counts are in {options['save_counts']}")
-    show(found, "merge", metrics, as_json=as_json, as_csv=as_csv)
+    report("merge", "merging", files, metrics, as_json, as_csv, options)
