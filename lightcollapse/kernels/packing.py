@@ -151,6 +151,19 @@ def repeats(shared, left, documents, n, group, repeated):
         begin = end
 
 
+@inlined
+def _owners(owner, weight, begin, end, held, touched):
+    """Count entries begin .. end - 1 by owner in held, which starts at 0; returns how many owners touched names."""
+    found = 0
+    for j in range(begin, end):
+        o = owner[j]
+        if held[o] == 0:
+            touched[found] = o
+            found += 1
+        held[o] += weight[j]
+    return found
+
+
 @kernel
 def aggregate(shared, left, owner, weight, order, groups, picked):
     """Join entries of one n-gram of `order` symbols and one owner, in place; picked int64 tells which entry each was.
@@ -165,13 +178,7 @@ def aggregate(shared, left, owner, weight, order, groups, picked):
         end = begin + 1
         while end < shared.size and shared[end] >= order:
             end += 1
-        found = 0
-        for j in range(begin, end):
-            o = owner[j]
-            if held[o] == 0:
-                touched[found] = o
-                found += 1
-            held[o] += weight[j]
+        found = _owners(owner, weight, begin, end, held, touched)
         first, length = shared[begin], left[begin]
         for k in range(found):
             o = touched[k]
@@ -456,13 +463,7 @@ def tally(
             double[min(first, last), max(first, last)] += 1
             begin = end
             continue
-        found = 0
-        for j in range(begin, end):
-            o = owner[j]
-            if held[o] == 0:
-                touched[found] = o
-                found += 1
-            held[o] += weight[j]
+        found = _owners(owner, weight, begin, end, held, touched)
         stored, few = _add(
             touched, found, held, _ONCE, blocks, include, inverse, cut, pairs,
             types, met, near, joint, survivors, bands, frequent, frequent_half, stored, acc, whole,
