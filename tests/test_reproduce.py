@@ -256,11 +256,11 @@ def test_a_second_run_goes_on_where_the_first_one_ended(
 ) -> None:
     names = ("shumailov-w2", "suresh-bernoulli")
     _, whole, _ = call(capsys, *names, "--quick", "-o", "kept")
-    monkeypatch.setattr("lightcollapse.reproduce.rows.run", None)  # nothing may be run again
-    again = call(capsys, *names, "--quick", "-o", "kept")
+    with monkeypatch.context() as patch:
+        patch.setattr("lightcollapse.reproduce.rows.run", None)  # nothing may be run again
+        again = call(capsys, *names, "--quick", "-o", "kept")
     assert again == (0, whole, "")
     Path("kept/shumailov-w2.json").write_text(Path("kept/shumailov-w2.json").read_text().replace("0.015,", "0.016,"))
-    monkeypatch.undo()
     assert call(capsys, *names, "--quick", "-o", "kept") == (0, whole, "")
     assert '"published": 0.015,' in Path("kept/shumailov-w2.json").read_text()
 
