@@ -80,13 +80,13 @@ class Comparison:
         return None if worst is None or worst.p_value is None else min(1.0, worst.p_value * self.checks)
 
 
-def compare(record: Record) -> Comparison:
-    """Hold a record against every theorem that speaks about its card."""
+def compare(record: Record, *, test: bool = True) -> Comparison:
+    """Hold a record against every theorem that speaks about its card; without `test` no p-value is computed."""
     predictions = predict(record.scenario, record.seed)
     rows = []
     for metric, values in record.metrics.items():
         prediction = predictions.get(metric)
-        p_values = trial(record, prediction.theorem, prediction.values) if prediction else {}
+        p_values = trial(record, prediction.theorem, prediction.values) if prediction and test else {}
         rows += [_row(metric, t, summary, prediction, p_values.get(t)) for t, summary in enumerate(_summaries(values))]
     return Comparison(tuple(rows))
 
@@ -194,8 +194,8 @@ def interval(values: Float) -> tuple[float, float, float]:
 class _Callable(ModuleType):
     """`lc.compare` is the function, and becomes this module once somebody imports it: either may be called."""
 
-    def __call__(self, record: Record) -> Comparison:
-        return compare(record)
+    def __call__(self, record: Record, *, test: bool = True) -> Comparison:
+        return compare(record, test=test)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -60,7 +60,7 @@ def _features() -> str:
 
 
 @functools.cache
-def _tell_numba() -> None:
+def tell_numba() -> None:
     """Make numba's code generator with these features; where a program has made it before, it stays as it is."""
     config: Any = numba.config
     before = config.CPU_FEATURES
@@ -72,7 +72,7 @@ def _tell_numba() -> None:
 
 
 def _compile(function: Kernel, **flags: Any) -> Kernel:
-    _tell_numba()
+    tell_numba()
     directory = cache_directory()
     config: Any = numba.config
     before = config.CACHE_DIR

@@ -63,7 +63,7 @@ def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence
         comparison: the same with the theory; None computes it.
         metrics: which metrics; None takes the family's most telling ones.
     """
-    comparison = compare(record) if comparison is None else comparison
+    comparison = compare(record, test=False) if comparison is None else comparison
     shown = metrics or [name for name in HEADLINES.get(record.scenario.family.kind, ()) if name in record.metrics]
     shown = list(shown or record.metrics)
     columns = min(3, len(shown))

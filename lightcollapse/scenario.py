@@ -76,6 +76,7 @@ class Scenario(msgspec.Struct, frozen=True):
         for name, base in (("source", Source), ("family", Family), ("regime", Regime)):
             require(isinstance(getattr(self, name), base), f"{name} must be a {base.__name__}", getattr(self, name))
         object_setattr = msgspec.structs.force_setattr
+        require(isinstance(self.curation, tuple | list), "curation must be a list of Curation", self.curation)
         object_setattr(self, "curation", tuple(self.curation))
         for step in self.curation:
             require(isinstance(step, Curation), "curation must be a list of Curation", step)

@@ -99,4 +99,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome.code = cli.main(args=given, prog_name="lightcollapse", standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
+    if arguments is None:
+        gc.freeze()  # else Python looks through all that the compiler made before it exits, for a quarter of a second
     return outcome.code

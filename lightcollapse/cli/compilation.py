@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from numba.core import event
-from numba.core.registry import CPUDispatcher
+from numba.core.registry import CPUDispatcher, cpu_target
 
 from lightcollapse.cli.progress import Progress
-from lightcollapse.compiler import cache_directory
+from lightcollapse.compiler import cache_directory, tell_numba
 
 _EVENTS: Any = event
 _ROOM = "lightcollapse.kernels."
+_BLAS = "scipy.linalg.cython_blas"
+
+
+def load() -> None:
+    """Have numba load what it compiles and links with.
+
+    Its linear algebra is left out: it would import scipy.linalg, for a tenth of a second, and no kernel asks for it.
+    """
+    tell_numba()
+    modules: dict[str, Any] = sys.modules
+    wanted = _BLAS not in modules
+    if wanted:
+        modules[_BLAS] = None  # as if scipy were not there
+    try:
+        for context in (cpu_target.typing_context, cpu_target.target_context):
+            context.refresh()
+    finally:
+        if wanted:
+            del modules[_BLAS]
 
 
 class Compilation(event.Listener):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Callable
-from importlib import import_module
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from lightcollapse.cli.progress import Progress
 from lightcollapse.errors import CardError, LightcollapseError
 
 if TYPE_CHECKING:
+    from lightcollapse.cli.drawing import Drawer
     from lightcollapse.cli.folder import Folder
     from lightcollapse.compare import Comparison
     from lightcollapse.record import Record
@@ -98,20 +98,32 @@ class Job:
 
     def run(self) -> int:
         """Simulate, print, save; returns the exit code."""
+        if not self.wants_figure:
+            return self.finish(None)
+        from lightcollapse.cli.drawing import Drawer
+
+        with closing(Drawer()) as drawer:
+            return self.finish(drawer)
+
+    def finish(self, drawer: Drawer | None) -> int:
         with Progress() as progress:
             progress.say("reading the card")
             self.prepare()
             record = self.simulate(progress)
+            files: list[Path] = []
+            error = self.keep(lambda: [self.folder.save(record, self.whole(record))], files)
+            if error is not None or not self.whole(record):
+                drawer = None
+            if drawer is not None:
+                drawer.begin(record, self.folder.path / "figure", self.recipe)
             progress.say("asking the theory")
             from lightcollapse.compare import compare
 
             comparison = compare(record)
-        files: list[Path] = []
-        error = self.keep(lambda: [self.folder.save(record, self.whole(record))], files)
         if not self.as_json:
             write(self.text(record, comparison))
-        if self.wants_figure and error is None and self.whole(record):
-            error = self.keep(lambda: self.draw(record, comparison), files)
+        if drawer is not None:
+            error = self.keep(drawer.finish, files)
         if self.as_json:
             write(self.json(record, comparison, files, error))
         return self.farewell(record, files, error)
@@ -132,12 +144,11 @@ class Job:
 
     def simulate(self, progress: Progress) -> Record:
         """The record; of an interrupted run, what was done of it."""
-        if self.wants_figure:
-            threading.Thread(target=_warm_up, daemon=True).start()
         progress.say("loading the compiler")
-        from lightcollapse.cli.compilation import note
+        from lightcollapse.cli.compilation import load, note
         from lightcollapse.loop import Interrupted, arguments, run
 
+        load()
         arguments(self.card.scenario, self.seed, self.replicates or 0, self.jobs, self.most)  # before anything is said
         kind = self.card.scenario.family.kind
         try:
@@ -182,12 +193,6 @@ class Job:
             return LightcollapseError(f"cannot write {self.folder.path}: {error.strerror or error}")
         return None
 
-    def draw(self, record: Record, comparison: Comparison) -> list[Path]:
-        """Draw and save the figure."""
-        from lightcollapse import plot
-
-        return plot.save(plot.plot(record, comparison), self.folder.path / "figure", self.recipe, ("png", "svg"))
-
     def json(self, record: Record, comparison: Comparison, files: list[Path], error: LightcollapseError | None) -> str:
         """The JSON object: all rows, also of metrics that the table leaves out."""
         more: dict[str, Any] = {"files": [str(path) for path in files], "excerpts": list(record.excerpts)}
@@ -226,24 +231,6 @@ def _bytes(text: str) -> float:
         return float(number) * 1024.0 ** ("", "K", "M", "G", "T").index(unit)
     except ValueError:
         raise CardError(f"max-memory must be a number of bytes such as 500M or 4G, got {text!r}") from None
-
-
-def _warm_up() -> None:
-    """Import what a figure needs while the kernels run.
-
-    A quarter of that time goes into documentation that matplotlib writes of itself, class by class: it is left out.
-    """
-    artist: Any = import_module("matplotlib.artist")
-    kept = artist.__dict__.get("kwdoc"), artist.Artist.__dict__.get("_update_set_signature_and_docstring")
-    if None not in kept:
-        artist.kwdoc = lambda of: ""
-        artist.Artist._update_set_signature_and_docstring = classmethod(lambda of: None)
-    try:
-        for module in ("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"):
-            import_module(module)
-    finally:
-        if None not in kept:
-            artist.kwdoc, artist.Artist._update_set_signature_and_docstring = kept
 
 
 def _announced(kind: str, progress: Progress) -> bool:

@@ -74,8 +74,8 @@ class Family(Part, frozen=True):
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         """Raise CardError where this family cannot be fitted to that source under that schedule and curation."""
         refuse_columns(self, schedule)
-        for bias in np.unique(schedule["bias"][schedule["bias"] != 0.0]):
-            source.tilted(float(bias))  # raises where the source cannot be
+        for bias in sorted(set(schedule["bias"].tolist()) - {0.0}):
+            source.tilted(bias)  # raises where the source cannot be
         refuse_curation(self.kind, self.abilities, curation)
         for step in curation:
             self.check_references(source, step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lightcollapse.predictions import gaussian, gaussian_mixed, gaussian_pool
+from lightcollapse.predictions._checks import Variance
 from lightcollapse.predictions.gaussian_law import LogVarianceLaw
 from lightcollapse.predictions.gaussian_mixed import Moments
 from lightcollapse.predictions.pairs import Tilt, pair_diversity, tilted_share
@@ -215,6 +217,11 @@ def _migrants(scenario: Scenario) -> bool:
 # The exact law under replacement.
 
 
+@functools.lru_cache(maxsize=256)  # three metrics of each generation share it
+def _law_of(sizes: bytes, estimator: Variance) -> LogVarianceLaw:
+    return LogVarianceLaw(np.frombuffer(sizes, dtype=np.int64), estimator)
+
+
 def _law(to_log: Callable[[Float], Float], wrong_estimator: bool = False) -> Law:
     """P(metric <= value) from the law of the log variance; the wrong estimator divides by the other number."""
 
@@ -223,7 +230,7 @@ def _law(to_log: Callable[[Float], Float], wrong_estimator: bool = False) -> Law
         estimator = _options(scenario, wrong_estimator)["variance"]
         with np.errstate(divide="ignore"):
             logs = to_log(np.asarray(values, dtype=np.float64)) - 2.0 * np.log(source.std)
-        return LogVarianceLaw(scenario.sample_sizes()[:generation], estimator).cdf(logs)
+        return _law_of(scenario.sample_sizes()[:generation].tobytes(), estimator).cdf(logs)
 
     return law
 

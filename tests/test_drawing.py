@@ -1,0 +1,63 @@
+"""A figure drawn by another process is the figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import lightcollapse as lc
+from lightcollapse.cli import drawing
+from lightcollapse.cli.drawing import Drawer
+from lightcollapse.errors import LightcollapseError
+from lightcollapse.record import Record
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    card = lc.Scenario(lc.sources.Normal(), lc.families.Gaussian(), lc.regimes.Replace(), sample_size=10, generations=3)
+    return lc.run(card, seed=1, replicates=20)
+
+
+def drawn(drawer: Drawer, record: Record, folder: Path) -> list[bytes]:
+    folder.mkdir()
+    drawer.begin(record, folder / "figure", {"seed": 1})
+    return [path.read_bytes() for path in drawer.finish()]
+
+
+def test_a_process_of_its_own_draws_the_same_bytes(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    apart = Drawer()
+    assert apart._process is not None
+    monkeypatch.setattr(drawing, "_cores", lambda: 1)
+    here = Drawer()
+    assert here._process is None
+    assert drawn(apart, record, tmp_path / "apart") == drawn(here, record, tmp_path / "here")
+
+
+def test_a_process_that_dies_is_replaced(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    drawer = Drawer()
+    assert drawer._process is not None
+    drawer._process.kill()
+    drawer._process.wait()
+    assert [data[:4] for data in drawn(drawer, record, tmp_path / "folder")] == [b"\x89PNG", b"<?xm"]
+
+
+def test_what_goes_wrong_there_is_raised_here(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    drawer = Drawer()
+    drawer.begin(record, tmp_path / "missing" / "figure", {})
+    with pytest.raises((LightcollapseError, OSError), match="missing"):
+        drawer.finish()
+
+
+def test_closing_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    drawer = Drawer()
+    process = drawer._process
+    assert process is not None
+    drawer.close()
+    assert process.poll() is not None
