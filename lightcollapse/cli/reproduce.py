@@ -86,7 +86,7 @@ def _view(subject: Subject) -> _View:
 @click.argument("items", nargs=-1, metavar="[ITEM|CLAIM|FILE.toml ...|all]", shell_complete=_complete)
 @click.option("--quick", is_flag=True, help="Fewer replicates: all items in under a minute.")
 @click.option("--seed", type=int, default=1, metavar="N", show_default=True, help="Whole number in [0, 2^64).")
-@click.option("--corpus", metavar="FILE", help="The text of items that need one.")
+@click.option("--corpus", metavar="FILE", help="The text of items that need one; claims have theirs.")
 @click.option("--max-seconds", type=click.FloatRange(0.0), metavar="S", help="Wait for nothing later; exit code 6.")
 @click.option("--check", is_flag=True, help="Exit code 3 where a closed form differs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, a row a number.")
