@@ -26,16 +26,17 @@ TARGETS = {
 }
 TRAININGS = ("pooled", "weighted")
 EVER = math.inf
-_GRID = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
-_ROUNDS = 60
-_REFINED = 4
-_SETTLED = 6.0  # generations times fresh share after which a loop has forgotten how it began
-MOST_GENERATIONS = spectrum.LONGEST - 1
+_GRID = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
+_ROUNDING = 1e-12
+MOST_GENERATIONS = 10**6
 
 
 @dataclass(frozen=True)
 class Need:
     """What one target asks of one way of training over one horizon.
+
+    What is kept is of the model at the horizon, fitted to its whole training set, in units of one fitted on human text
+    of `sample_size` tokens alone; weighted training sets are larger, so that their share of types may exceed 1.
 
     Attributes:
         target, wanted: what is to be kept, and how much of it.
@@ -65,8 +66,14 @@ class Need:
 
 @dataclass(frozen=True)
 class Point:
-    """A point of the curve of cost against what is kept, with pooled training over the horizon asked for."""
+    """A point of the curve of cost against what is kept, over the horizon asked for.
 
+    Attributes:
+        training, fraction, tokens, cost: as of `Need`.
+        kept: of every target.
+    """
+
+    training: str
     fraction: float
     tokens: int
     cost: float | None
@@ -165,7 +172,8 @@ def plan_counts(
     said = []
     if n > size:
         said.append(f"sample_size {n:,} exceeds the {size:,} tokens known: rarer types are taken for as few as may be")
-    said.append(f"{100 * float(p[-1] * times[-1]) if planner.unseen(given) else 0:.1f} % of the source is taken for "
+    unseen = float(p[-1] * times[-1]) if float(times.sum()) > np.count_nonzero(given) else 0.0
+    said.append(f"{100 * unseen:.1f} % of the source is taken for "
                 "types that the text lacks (Good), as few as may be (Chao)")  # fmt: skip
     recipe = {"keep": dict(keep), "generations": generations, "sample_size": n, "human_cost": human_cost,
               "synthetic_cost": synthetic_cost, "tokens": size}  # fmt: skip
@@ -207,84 +215,48 @@ def _check(
 
 
 class _Planner:
-    """What is kept at every share of fresh data, and the least share that keeps enough."""
+    """What is kept with so many fresh tokens a generation, and the fewest that keep enough."""
 
     def __init__(
         self, p: Float, times: Float, n: int, generations: int, human: float | None, synthetic: float | None
     ) -> None:
-        self.p, self.times, self.n, self.T = p, times, float(n), generations
+        self.p, self.times, self.n, self.T = p, times, n, generations
         self.human, self.synthetic = human, synthetic
-        self._seen: dict[tuple[str, float, int], dict[str, float]] = {}
-        self.start = spectrum.Classes(p * n, times, p, p, np.full(len(p), -1), float(n))
+        self.whole = float(-times @ (p * np.log(p)))  # entropy of the source
 
-    def unseen(self, counts: NDArray[np.integer[Any]]) -> bool:
-        """Whether the last class is of types that the text lacks."""
-        return float(self.times.sum()) > float(np.count_nonzero(counts))
+    def training(self, kind: str, tokens: int, horizon: float) -> keeping.Training:
+        """What a model learns from."""
+        return keeping.pooled(self.n, tokens) if kind == "pooled" else keeping.best_weighted(self.n, tokens, horizon)
 
-    def after(self, training: str, fraction: float, generations: int) -> dict[str, float]:
-        """What is kept after so many generations."""
-        if (training, fraction, generations) not in self._seen:
-            fresh = fraction * self.n
-            weight = fraction if training == "pooled" else self.weight(fraction)
-            made = spectrum.course(
-                self.start, generations + 1, sample_size=self.n, fresh=weight or 0.0, first_dispersion=1.0,
-                fresh_size=None if training == "pooled" or weight is None else fresh,
-            )  # fmt: skip
-            kept = {name: float(made.mean[name][-1] / made.mean[name][1]) for name in ("support", "entropy")}
-            kept["kl"] = float(made.mean["kl"][-1])
-            kept["heterozygosity"] = self.diversity(training, fraction, generations)
-            self._seen[training, fraction, generations] = kept
-        return self._seen[training, fraction, generations]
-
-    def diversity(self, training: str, fraction: float, horizon: float) -> float:
-        """Heterozygosity that is left, exactly."""
-        weight = None if training == "pooled" else self.weight(fraction)
-        if weight is None:
-            return keeping.pooled_diversity(self.n, fraction * self.n if training == "pooled" else 0.0, horizon)
-        return keeping.weighted_diversity(self.n, fraction * self.n, weight, horizon)
-
-    def kept(self, target: str, training: str, horizon: float, fraction: float) -> float:
-        """What is left of a target: a share, or nats."""
+    def kept(self, target: str, training: keeping.Training, horizon: float) -> float:
+        """What the last model has of what one fitted on human text has: a share; of KL, its nats."""
         if target == "heterozygosity":
-            return self.diversity(training, fraction, horizon)
-        weight = None if training == "pooled" else self.weight(fraction)
-        if target == "support" and (training == "weighted" or not math.isfinite(horizon)):
-            if fraction * self.n < 1.0 and not math.isfinite(horizon):
-                return 1.0 / float(self.times @ -np.expm1(-self.n * self.p))  # one type is left
-            effective = keeping.effective_size(self.n, fraction * self.n, horizon, weight)
-            return keeping.support_kept(self.p, self.times, self.n, effective)
-        if math.isfinite(horizon):
-            return self.after(training, fraction, self.T)[target]
-        if fraction * self.n < 1.0:
-            return 0.0 if target == "entropy" else float(-self.times @ (self.p * np.log(self.p)))
-        if (fraction if weight is None else weight) * MOST_GENERATIONS > _SETTLED:
-            return self.after(training, fraction, MOST_GENERATIONS)[target]
-        left = keeping.dirichlet_entropy(self.p, self.times, self.diversity(training, fraction, horizon), self.n)
-        if target == "entropy":
-            return left / keeping.dirichlet_entropy(self.p, self.times, 1.0, self.n)
-        return float(-self.times @ (self.p * np.log(self.p))) - left
+            return keeping.diversity(training, horizon)
+        if target == "support":
+            at_first = keeping.support(self.p, self.times, training, 0)
+            return keeping.support(self.p, self.times, training, horizon) / at_first
+        left = keeping.entropy(self.p, self.times, training, horizon)
+        if target == "kl":
+            return self.whole - left  # expected shares are those of the source
+        return left / max(keeping.entropy(self.p, self.times, training, 0), 1e-300)
 
-    def weight(self, fraction: float) -> float | None:
-        """Of the human part, with the most diversity in the long run; None without one."""
-        return keeping.best_weight(self.n, fraction * self.n) if fraction * self.n >= 1.0 else None
+    def need(self, target: str, wanted: float, kind: str, horizon: float) -> Need:
+        """The fewest tokens that keep what is wanted."""
 
-    def need(self, target: str, wanted: float, training: str, horizon: float) -> Need:
-        """The least share that keeps what is wanted."""
+        def enough(tokens: int) -> bool:
+            left = self.kept(target, self.training(kind, tokens, horizon), horizon)
+            return left <= wanted + _ROUNDING if target == "kl" else left >= wanted - _ROUNDING
 
-        def excess(fraction: float) -> float:
-            left = self.kept(target, training, horizon, fraction)
-            return wanted - left if target == "kl" else left - wanted
-
-        without = self.kept(target, training, horizon, 0.0)
-        fraction, verdict = _least(excess, target in ("entropy", "kl") or (target, training) == ("support", "pooled"))
-        kind = "exact" if target == "heterozygosity" else "approximation"
-        if fraction is None:
-            return Need(target, wanted, training, horizon, None, None, None, None, None, without, verdict, kind)
-        tokens = math.ceil(fraction * self.n - 1e-9)
-        weight = (fraction if training == "pooled" else self.weight(max(fraction, 1.0 / self.n))) if tokens else None
-        kept = self.kept(target, training, horizon, fraction)
-        cost = self.cost(tokens, training, horizon)
-        return Need(target, wanted, training, horizon, fraction, tokens, weight, cost, kept, without, verdict, kind)
+        without = self.kept(target, self.training(kind, 0, horizon), horizon)
+        tokens, verdict = _fewest(enough, self.n)
+        source = "exact" if target == "heterozygosity" else "approximation"
+        if tokens is None:
+            return Need(target, wanted, kind, horizon, None, None, None, None, None, without, verdict, source)
+        made = self.training(kind, tokens, horizon)
+        kept, cost = self.kept(target, made, horizon), self.cost(tokens, kind, horizon)
+        weight = made.weight if tokens else None
+        return Need(target, wanted, kind, horizon, tokens / self.n, tokens, weight, cost, kept, without, verdict,
+                    source)  # fmt: skip
 
     def cost(self, tokens: int, training: str, horizon: float) -> float | None:
         """Of the training sets that follow the first; of one where there is no end."""
@@ -295,12 +267,14 @@ class _Planner:
         return each * (horizon if math.isfinite(horizon) else 1.0)
 
     def curve(self) -> tuple[Point, ...]:
-        """Cost against what is kept, pooled, after the generations asked for."""
-        return tuple(
-            Point(f, math.ceil(f * self.n - 1e-9), self.cost(math.ceil(f * self.n - 1e-9), "pooled", float(self.T)),
-                  self.after("pooled", f, self.T))
-            for f in _GRID
-        )  # fmt: skip
+        """Cost against what is kept after the generations asked for."""
+        points = []
+        for kind in TRAININGS:
+            for tokens in dict.fromkeys(math.ceil(share * self.n - 1e-9) for share in _GRID):
+                made = self.training(kind, tokens, float(self.T))
+                kept = {target: self.kept(target, made, float(self.T)) for target in TARGETS}
+                points.append(Point(kind, tokens / self.n, tokens, self.cost(tokens, kind, float(self.T)), kept))
+        return tuple(points)
 
     def sentence(self, needs: tuple[Need, ...]) -> str:
         """The answer for pooled training over the generations asked for."""
@@ -311,21 +285,25 @@ class _Planner:
             best = next(
                 n for n in needs if n.target == target and n.training == "weighted" and math.isfinite(n.horizon)
             )
-            what = f"{target} {'at most' if target == 'kl' else 'at'} {one.wanted:g}"
-            if one.verdict == "nothing suffices":
-                parts.append(f"Nothing keeps {what} over {self.T} generations: even {self.n:,.0f} human tokens a "
-                             "generation do not; write more tokens.")  # fmt: skip
-                continue
-            if one.verdict == "nothing needed":
-                tail = _ever(ever)
-                parts.append(f"{what[0].upper()}{what[1:]} stays for {self.T} generations without fresh data{tail}.")
-                continue
-            text = (f"To keep {what} for {self.T} generations, {_percent(one.fraction)} of each training set must be "
-                    f"fresh human text: {one.tokens:,} of {self.n:,.0f} tokens")  # fmt: skip
-            if best.tokens is not None and one.tokens is not None and best.tokens < one.tokens:
-                text += f", or {best.tokens:,} beside {self.n:,.0f} written ones with the best weight"
-            parts.append(f"{text}{_ever(ever)}.")
+            parts.append(self._answer(one, ever, best))
         return " ".join(parts)
+
+    def _answer(self, one: Need, ever: Need, best: Need) -> str:
+        """For one target: pooled, pooled for ever, and weighted."""
+        what = f"{one.target} {'at most' if one.target == 'kl' else 'at'} {one.wanted:g}"
+        if one.verdict == "nothing suffices":
+            text = (f"Nothing keeps {what} over {self.T} generations in {self.n:,} pooled tokens, human as they may be; "
+                    "learn from more tokens")  # fmt: skip
+            if best.tokens is not None:
+                text += f", or from {best.tokens:,} human ones beside {self.n:,} written ones with the best weight"
+            return text + "."
+        if one.verdict == "nothing needed":
+            return f"{what[0].upper()}{what[1:]} stays for {self.T} generations without fresh data{_ever(ever)}."
+        text = (f"To keep {what} for {self.T} generations, {_percent(one.fraction)} of each training set must be fresh "
+                f"human text: {one.tokens:,} of {self.n:,} tokens")  # fmt: skip
+        if best.tokens is not None and one.tokens is not None and best.tokens < one.tokens:
+            text += f", or {best.tokens:,} beside {self.n:,} written ones with the best weight"
+        return f"{text}{_ever(ever)}."
 
 
 def _ever(ever: Need) -> str:
@@ -338,45 +316,17 @@ def _percent(fraction: float | None) -> str:
     return f"{100 * (fraction or 0.0):.2g} %"
 
 
-def _least(excess: Callable[[float], float], dear: bool) -> tuple[float | None, str]:
-    """The least fraction at which nothing is lacking. `dear`: each look costs, so grid first and few refinements."""
-    if excess(0.0) >= 0:
-        return 0.0, "nothing needed"
-    if excess(1.0) < -1e-12:
+def _fewest(enough: Callable[[int], bool], most: int) -> tuple[int | None, str]:
+    """The fewest tokens that are enough, by halving: what is kept grows with them."""
+    if enough(0):
+        return 0, "nothing needed"
+    if not enough(most):
         return None, "nothing suffices"
-    low, high = 0.0, 1.0
-    if dear:
-        places = np.array(_GRID)
-        lowest, highest = 0, len(places) - 1
-        while highest - lowest > 1:
-            half = (lowest + highest) // 2
-            if excess(float(places[half])) >= 0:
-                highest = half
-            else:
-                lowest = half
-        low, high = float(places[lowest]), float(places[highest])
-        return _falsi(excess, low, high), "needed"
-    for _ in range(_ROUNDS):
-        middle = math.sqrt(low * high) if low > 1e-12 else high / 4.0
-        if excess(middle) >= 0:
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2 if low else max(math.isqrt(high), 1)  # a few tokens may do
+        if enough(middle):
             high = middle
         else:
-            low = max(middle, 1e-13)
-        if high - low < 1e-9 * high:
-            break
+            low = middle
     return high, "needed"
-
-
-def _falsi(excess: Callable[[float], float], low: float, high: float) -> float:
-    """A root between two signs by the Illinois rule, from above."""
-    below, above = excess(low), excess(high)
-    for _ in range(_REFINED):
-        place = low + (high - low) * below / (below - above)
-        value = excess(place)
-        if value >= 0:
-            high, above, below = place, value, below / 2.0
-        else:
-            low, below, above = place, value, above / 2.0
-        if high - low < 1e-4 * high or 0 <= value < 1e-6:
-            break
-    return high

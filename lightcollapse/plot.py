@@ -23,6 +23,9 @@ from lightcollapse.theorems import predict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lightcollapse.forecasting import Forecast
+    from lightcollapse.planning import Plan
+
 WIDE = 6.8  # inches: two columns of a paper
 BLUE, VERMILLION, BLACK = "#0072B2", "#D55E00", "#000000"  # of Okabe and Ito
 COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK)  # the same, told apart by all eyes
@@ -172,6 +175,62 @@ def contrast(
         )
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axis.set(xlabel="generation", ylabel=label(metric))
+
+
+_DASHES = (0, (4, 2))
+
+
+def plan_curve(plan: Plan) -> Figure:
+    """What a plan's targets keep against fresh human tokens a generation, or against their cost where it is known.
+
+    Pooled and weighted training, one panel a target; the dashed line is what is wanted.
+    """
+    wanted = {need.target: need.wanted for need in plan.needs}
+    priced = all(point.cost is not None for point in plan.curve)
+    columns = min(2, len(wanted))
+    with sheet(-(-len(wanted) // columns), columns) as (figure, axes):
+        for axis, (target, limit) in zip(axes.flat, wanted.items(), strict=False):
+            for kind, colour, marker in zip(("pooled", "weighted"), COLOURS, MARKERS, strict=False):
+                points = [point for point in plan.curve if point.training == kind and point.tokens]
+                x = [point.cost if priced else point.tokens for point in points]
+                y = [point.kept[target] for point in points]
+                axis.plot(np.array(x, dtype=float), y, color=colour, marker=marker, markersize=3, label=kind)
+            axis.axhline(limit, color=BLACK, linewidth=0.8, linestyle=_DASHES, label="wanted")
+            axis.set_xscale("log")
+            axis.set_xlabel("cost" if priced else "fresh human tokens a generation")
+            axis.set_ylabel("KL from human text (nats)" if target == "kl" else f"{target} kept")
+        for axis in axes.flat[len(wanted) :]:
+            axis.set_visible(False)
+        axes[0, 0].legend()
+    return figure
+
+
+def forecast_course(forecast: Forecast, metrics: Sequence[str] | None = None) -> Figure:
+    """A forecast's lines and 95 % bands over generations; grey from the generation on beyond which it is not trusted.
+
+    Args:
+        forecast: what was made.
+        metrics: which metrics; None takes the main ones.
+    """
+    given = {row.metric for row in forecast.rows if row.value is not None}
+    shown = [name for name in metrics or ("support", "entropy", "heterozygosity", "kl") if name in given]
+    columns = min(2, max(len(shown), 1))
+    with sheet(-(-len(shown) // columns) or 1, columns) as (figure, axes):
+        for axis, metric in zip(axes.flat, shown, strict=False):
+            rows = [row for row in forecast.rows if row.metric == metric]
+            t, value, low, high = np.array(
+                [[row.generation, row.value, row.ci_low, row.ci_high] for row in rows], dtype=float
+            ).T
+            axis.fill_between(t, low, high, color=BLUE, alpha=0.25, linewidth=0, label="95 % of runs")
+            axis.plot(t, value, color=BLUE, label="forecast")
+            if forecast.trusted < t[-1]:
+                axis.axvspan(forecast.trusted, t[-1], color="0.85", alpha=0.6, linewidth=0, label="not trusted")
+            axis.set(xlabel="generation", ylabel=label(metric) if not metric.startswith("kept_") else metric)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        for axis in axes.flat[len(shown) :]:
+            axis.set_visible(False)
+        axes[0, 0].legend()
+    return figure
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ from lightcollapse.predictions import (
     gaussian_mixed,
     gaussian_pool,
     islands,
+    keeping,
     multivariate,
     pairs,
     regression,
@@ -82,14 +83,14 @@ def call(name: str, *arguments: Any, **named: Any) -> None:
 
 
 for fresh in (0, 1, 10**6, BILLION):
-    for name in ("keeping.pooled_diversity", "keeping.effective_size"):
-        for generations in (1, MANY, math.inf) if fresh else (1, MANY):
-            call(name, BILLION, fresh, generations)
-    for generations in (1, MANY, math.inf) if fresh else (1, MANY):
-        call("keeping.weighted_diversity", BILLION, fresh, 0.5, generations)
-    call("keeping.best_weight", BILLION, fresh)
-call("keeping.support_kept", RARE, np.ones(3), BILLION, 1e7)
-call("keeping.dirichlet_entropy", RARE, np.ones(3), 1e-9, BILLION)
+    for make in ("keeping.pooled", "keeping.best_weighted"):
+        call(make, BILLION, fresh)
+    for training in (keeping.pooled(BILLION, fresh), keeping.best_weighted(BILLION, fresh)):
+        for generations in (1, MANY, math.inf):
+            for name in ("keeping.diversity", "keeping.effective_size"):
+                call(name, training, generations)
+            for name in ("keeping.support", "keeping.entropy"):
+                call(name, RARE, np.ones(3), training, generations)
 SEEN = np.array([1.0, 2.0, 5.0, 1e8, 1e9])  # counts that occur
 TIMES = np.array([1e6, 1e5, 1e4, 2.0, 1.0])  # types that have them
 for name in ("good_shares", "good_spread", "good_doubt", "entropy_of_spectrum"):

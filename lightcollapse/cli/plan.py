@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lightcollapse.cli import table
+from lightcollapse.cli import picture, table
 from lightcollapse.cli.output import clean, envelope, write
 from lightcollapse.cli.progress import Progress
 
@@ -23,6 +23,7 @@ Examples:
   lightcollapse plan mybook.txt --keep support=0.8 --generations 3
   lightcollapse plan mybook.txt --keep heterozygosity=0.999 --json
   lightcollapse plan mybook.txt --keep kl=0.5 --generations 2 --human-cost 1
+  lightcollapse plan mybook.txt --keep support=0.8 --figure curve.svg
 
 \b
 --keep NAME=SHARE (repeatable): support, entropy or heterozygosity, as a share
@@ -48,9 +49,10 @@ _COLUMNS = ("target", "wanted", "training", "horizon", "fraction", "tokens", "we
 @click.option("--text-field", default="text", metavar="NAME", show_default=True, help="Field of JSON lines.")
 @click.option("--errors", default="strict", metavar="WHAT", show_default=True, help="strict, replace or skip.")
 @click.option("--max-bytes", type=int, default=2**30, metavar="N", show_default=True, help="Of all text, unpacked.")
+@click.option("--figure", metavar="FILE", help="Draw what is kept against its cost: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated rows.")
-def command(file: str, keep: tuple[str, ...], as_json: bool, as_csv: bool, **options: Any) -> None:
+def command(file: str, keep: tuple[str, ...], figure: str | None, as_json: bool, as_csv: bool, **options: Any) -> None:
     """Say how little fresh human text keeps what must stay of the vocabulary, and what it costs."""
     from lightcollapse.errors import CardError
     from lightcollapse.planning import plan
@@ -58,9 +60,14 @@ def command(file: str, keep: tuple[str, ...], as_json: bool, as_csv: bool, **opt
     if as_json and as_csv:
         raise CardError("--json and --csv cannot both be printed; choose one")
     targets = dict(_target(text) for text in keep)
+    picture.check(figure)
     with Progress() as progress:
         progress.say("planning")
         made = plan([file], keep=targets, **options)
+    if figure is not None:
+        from lightcollapse.plot import plan_curve
+
+        picture.draw(figure, lambda: plan_curve(made), {"plan": made.recipe})
     rows = [_row(need) for need in made.needs]
     if as_json:
         curve = [asdict(point) for point in made.curve]
@@ -99,9 +106,9 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 def _text(made: Plan) -> str:
     parts = [textwrap.fill(clean(made.sentence), table.WIDTH), _needs(made.needs), _curve(made.curve)]
     legend = [
-        "tokens: fresh human text a generation; share: of the tokens of a training set (weighted: of the written ones "
-        "beside it; its support is that of what the model writes); weight: of the human text in the fit; cost: for all "
-        "generations, or one of endless ones. All but heterozygosity are approximations."
+        "tokens: fresh human text a generation; share: of the tokens of a training set (weighted: over the written "
+        "ones beside it); kept: by the last model, of what one fitted on human text alone has; weight: of the human text in "
+        "the fit; cost: for all generations, or one of endless ones. All but heterozygosity are approximations."
     ]
     legend += [f"note: {warning}" for warning in made.warnings]
     parts.append("\n".join(textwrap.fill(line, table.WIDTH, subsequent_indent="  ") for line in legend))
@@ -122,6 +129,7 @@ def _needs(needs: tuple[Need, ...]) -> str:
 
 
 def _cell(need: Need, name: str) -> str:
+    places = 6 if need.target == "heterozygosity" else 4
     shown = {
         "target": f"{need.target[:14]} {'<' if need.target == 'kl' else ''}{need.wanted:g}",
         "training": need.training,
@@ -130,18 +138,20 @@ def _cell(need: Need, name: str) -> str:
         "share": "" if need.fraction is None else f"{need.fraction:.3g}",
         "weight": "" if need.weight is None else f"{need.weight:.3g}",
         "cost": "" if need.cost is None else f"{need.cost:.4g}",
-        "kept": "" if need.kept is None else f"{need.kept:.4g}",
-        "without": f"{need.without:.4g}",
+        "kept": "" if need.kept is None else f"{need.kept:.{places}g}",
+        "without": f"{need.without:.{places}g}",
     }
     return shown[name]
 
 
-def _curve(points: tuple[Point, ...]) -> str:
-    columns = [("share fresh", [f"{point.fraction:g}" for point in points]),
+def _curve(curve: tuple[Point, ...]) -> str:
+    points = [point for point in curve if point.training == "pooled"]
+    columns = [("share fresh", [f"{point.fraction:.3g}" for point in points]),
                ("tokens", [f"{point.tokens:,}" for point in points])]  # fmt: skip
     if any(point.cost is not None for point in points):
         columns.append(("cost", [f"{point.cost:.4g}" for point in points]))
     for name in ("support", "entropy", "heterozygosity", "kl"):
-        columns.append((name, [f"{point.kept[name]:.4f}" for point in points]))
+        places = 6 if name == "heterozygosity" else 4
+        columns.append((name, [f"{point.kept[name]:.{places}f}" for point in points]))
     blocks = [(table.Column(head, "", tuple(cells)),) for head, cells in columns]
     return "What pooled training keeps by the last generation\n" + table.render(blocks)
