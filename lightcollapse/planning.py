@@ -292,7 +292,7 @@ class _Planner:
         """For one target: pooled, pooled for ever, and weighted."""
         what = f"{one.target} {'at most' if one.target == 'kl' else 'at'} {one.wanted:g}"
         if one.verdict == "nothing suffices":
-            text = (f"Nothing keeps {what} over {self.T} generations in {self.n:,} pooled tokens, human as they may be; "
+            text = (f"Nothing keeps {what} over {self.T} generations in {self.n:,} pooled tokens, were all human; "
                     "learn from more tokens")  # fmt: skip
             if best.tokens is not None:
                 text += f", or from {best.tokens:,} human ones beside {self.n:,} written ones with the best weight"

@@ -107,8 +107,8 @@ def _text(made: Plan) -> str:
     parts = [textwrap.fill(clean(made.sentence), table.WIDTH), _needs(made.needs), _curve(made.curve)]
     legend = [
         "tokens: fresh human text a generation; share: of the tokens of a training set (weighted: over the written "
-        "ones beside it); kept: by the last model, of what one fitted on human text alone has; weight: of the human text in "
-        "the fit; cost: for all generations, or one of endless ones. All but heterozygosity are approximations."
+        "ones beside it); kept: by the last model, of what one fitted on human text alone has; weight: of it in the "
+        "fit; cost: for all generations, or one of endless ones. All but heterozygosity are approximations."
     ]
     legend += [f"note: {warning}" for warning in made.warnings]
     parts.append("\n".join(textwrap.fill(line, table.WIDTH, subsequent_indent="  ") for line in legend))
