@@ -20,6 +20,7 @@ from lightcollapse.reproduce import VERDICTS, load_item
 
 Rows = list[dict[str, Any]]
 HERE = Path(__file__).parent
+PERFORMANCE = HERE / "performance.json"
 _TOP = """# Published numbers against ours
 
 Made by `python figures/_results.py kept` from what `lightcollapse reproduce all --corpus TEXT -o kept` kept there; TEXT
@@ -32,6 +33,14 @@ _TIMES = """## Time a chain
 
 Milliseconds a chain of the published code's own loop on one core, and of processor time of ours over all cores of the
 machine that made this page.
+"""
+
+
+_SIDE = """## Side by side
+
+The published loops written again, one chain at a time, and ours with every metric it has: processor time of both on one
+thread, in turns in one process, medians, on the machine of [performance](README.md) (`python -m tests.benchmarks
+published`).
 """
 
 
@@ -52,6 +61,8 @@ def page(kept: Sequence[dict[str, Any]]) -> str:
     raced = [row for row in papers if row["published_seconds"] is not None and row["replicates"]]
     if raced:
         parts.append(_race(raced))
+    if PERFORMANCE.exists():
+        parts.append(_side_by_side(json.loads(PERFORMANCE.read_text(encoding="utf-8"))["rows"]))
     if claims:
         parts.append(
             "## Claims of an article\n\nRange: least and largest of ours over all settings of what it leaves open."
@@ -127,6 +138,15 @@ def _race(rows: Rows) -> str:
         name = f"{item}, {next(iter(cards))}" if alone else item
         lines.append((name, f"{1e3 * theirs:.3g}", f"{1e3 * ours:.3g}", f"{theirs / ours:,.0f}"))
     return _TIMES + "\n" + "\n".join(_table(("item", "published", "ours", "times faster"), lines))
+
+
+def _side_by_side(rows: Rows) -> str:
+    lines = [
+        (row["work"], row["peer"], *(f"{1e3 * row[side]:,.3g}" for side in ("theirs", "ours")), f"{row['ratio']:,.3g}")
+        for row in rows
+        if row["benchmark"] == "published" and row["ratio"] is not None
+    ]
+    return _SIDE + "\n" + "\n".join(_table(("work", "loop", "loop, ms", "ours, ms", "times faster"), lines))
 
 
 def _claim(name: str, rows: Rows) -> str:
