@@ -19,8 +19,8 @@ from lightcollapse.curation import (
     TopFraction,
 )
 from lightcollapse.families import NGram
-from lightcollapse.families.ngram import NGramSimulation
-from lightcollapse.families.ngram_craft import NGramCraft
+from lightcollapse.families.language_craft import LanguageCraft
+from lightcollapse.families.language_model import LanguageSimulation
 from lightcollapse.kernels.draws import SYNTHETIC, Draws
 from lightcollapse.loop import run
 from lightcollapse.regimes import FreshFraction, Regime, Replace
@@ -38,18 +38,18 @@ def card(steps: tuple[Curation, ...], regime: Regime | None = None) -> Scenario:
 
 
 @pytest.fixture(scope="module")
-def simulation() -> NGramSimulation:
+def simulation() -> LanguageSimulation:
     made = card(()).family.prepare(SOURCE, card(()).schedule(), 5)
-    assert isinstance(made, NGramSimulation)
+    assert isinstance(made, LanguageSimulation)
     return made
 
 
 @pytest.fixture(scope="module")
-def craft(simulation: NGramSimulation) -> NGramCraft:
+def craft(simulation: LanguageSimulation) -> LanguageCraft:
     return simulation.craft
 
 
-def test_documents_become_points_and_documents_again(craft: NGramCraft) -> None:
+def test_documents_become_points_and_documents_again(craft: LanguageCraft) -> None:
     text = craft.human.held_out
     batch = craft.points(text)
     begin, length = padding.runs(text)
@@ -59,21 +59,21 @@ def test_documents_become_points_and_documents_again(craft: NGramCraft) -> None:
     assert padding.size(craft.text(craft.points(padding.EMPTY))) == 0
 
 
-def test_removed_documents_are_left_out(craft: NGramCraft) -> None:
+def test_removed_documents_are_left_out(craft: LanguageCraft) -> None:
     batch = craft.points(craft.human.held_out)
     batch.weights[0, 1:] = 0.0
     begin, length = padding.runs(craft.human.held_out)
     np.testing.assert_array_equal(craft.text(batch)[1:-1], craft.human.held_out[begin[0] : begin[0] + length[0]])
 
 
-def test_what_is_written_is_what_the_model_writes(craft: NGramCraft) -> None:
+def test_what_is_written_is_what_the_model_writes(craft: LanguageCraft) -> None:
     points = craft.write(craft.human_model, 7, DRAWS)
     text = craft.human_model.write(7 * LENGTH, LENGTH, 2, 3, 11)
     np.testing.assert_array_equal(craft.text(craft.points(text)), text)
     np.testing.assert_array_equal(points, craft.points(text).points)
 
 
-def test_a_score_is_the_log_likelihood_of_the_document(craft: NGramCraft) -> None:
+def test_a_score_is_the_log_likelihood_of_the_document(craft: LanguageCraft) -> None:
     points = craft.write(craft.human_model, 5, DRAWS)
     scores = craft.source_log_density(points)
     for document, score in zip(points[0], scores[0], strict=True):
@@ -81,13 +81,13 @@ def test_a_score_is_the_log_likelihood_of_the_document(craft: NGramCraft) -> Non
         assert score == pytest.approx(float(craft.human_model.log_probabilities(one).sum()), rel=1e-12)
 
 
-def test_cold_decoding_writes_what_is_likeliest(craft: NGramCraft) -> None:
+def test_cold_decoding_writes_what_is_likeliest(craft: LanguageCraft) -> None:
     plain = craft.source_log_density(craft.write(craft.human_model, 40, DRAWS)).mean()
     cold = craft.decode(craft.human_model, 1, 0.4, 0, 1.0)
     assert craft.source_log_density(craft.write(cold, 40, DRAWS)).mean() > plain + 5.0
 
 
-def test_closeness_is_the_share_of_ngrams_that_were_written_before(craft: NGramCraft) -> None:
+def test_closeness_is_the_share_of_ngrams_that_were_written_before(craft: LanguageCraft) -> None:
     earlier = craft.points(craft.human_model.write(40 * LENGTH, LENGTH, 1, 0, 1))
     points = craft.write(craft.human_model, 12, DRAWS)
     close, evaluations = craft.closeness(points, (earlier,), craft.human_model, craft.human_model)
@@ -101,7 +101,7 @@ def test_closeness_is_the_share_of_ngrams_that_were_written_before(craft: NGramC
     assert np.all(none == 0.0)
 
 
-def test_substitutes_have_the_frequencies_of_human_text(craft: NGramCraft) -> None:
+def test_substitutes_have_the_frequencies_of_human_text(craft: LanguageCraft) -> None:
     drawn = craft.substitutes(4000, DRAWS).ravel()
     share = np.bincount(drawn, minlength=craft.human.alphabet + 1)[1:] / len(drawn)
     np.testing.assert_allclose(share, craft.human.counts / craft.human.counts.sum(), atol=0.01)

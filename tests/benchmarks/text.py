@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lightcollapse.families import NGram
-from lightcollapse.families.ngram import NGramSimulation
+from lightcollapse.families.language_model import LanguageSimulation
 from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Text
 
@@ -57,12 +57,12 @@ def words(count: int) -> str:
 
 
 @functools.cache
-def simulation(text: str, order: int, smoothing: str, unit: str = "chars", length: int = 256) -> NGramSimulation:
+def simulation(text: str, order: int, smoothing: str, unit: str = "chars", length: int = 256) -> LanguageSimulation:
     """An n-gram card over a text, made ready to run: what `lc.run` calls."""
     path = SCRATCH / f"{abs(hash(text))}.txt"
     path.write_text(text, encoding="utf-8")
     source = Text(str(path), unit=unit, document_length=length)
     card = Scenario(source, NGram(order=order, smoothing=smoothing), generations=1).resolved(1)
     made = card.family.prepare(card.source, card.schedule(), 1)
-    assert isinstance(made, NGramSimulation)
+    assert isinstance(made, LanguageSimulation)
     return made

@@ -1,4 +1,4 @@
-"""What the n-gram family offers to curations: documents as points, one replicate a block."""
+"""What language models offer to curations: documents as points, one replicate a block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightcollapse.corpus import Human, padding
 from lightcollapse.kernels.draws import Batch, Draws
 
 if TYPE_CHECKING:
-    from lightcollapse.kernels.ngram import Model
+    from lightcollapse.families.language_model import Model
 
 Float = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class Decoded(NamedTuple):
     top_p: float
 
 
-class NGramCraft:
+class LanguageCraft:
     """Documents of symbols as points: (1, documents, document length), 0 where a document is shorter."""
 
     def __init__(self, human: Human, human_model: Model, document_length: int) -> None:
