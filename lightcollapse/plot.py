@@ -17,7 +17,8 @@ from matplotlib.ticker import MaxNLocator
 
 from lightcollapse.compare import Comparison, compare, interval
 from lightcollapse.glossary import HEADLINES, label
-from lightcollapse.record import Record, replacing
+from lightcollapse.record import Record
+from lightcollapse.replacing import replacing
 from lightcollapse.theorems import predict
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.errors import DataError, LightcollapseError
+from lightcollapse.replacing import replacing
 from lightcollapse.scenario import Scenario
 
 _SCHEMA = "lightcollapse/record/1"
@@ -121,28 +121,3 @@ class Record:
             if isinstance(error, LightcollapseError):
                 raise
             raise DataError(f"{path} is not a record of lightcollapse, or it is damaged: {error}") from None
-
-
-class replacing:  # noqa: N801 - a context manager, named like one
-    """Context manager: a temporary path beside `target` that takes its place when the block ends without error."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> Path:
-        try:
-            handle, name = tempfile.mkstemp(dir=self.target.parent, prefix=".", suffix=self.target.suffix)
-        except OSError as error:
-            raise LightcollapseError(f"cannot write {self.target}: {error.strerror}") from None
-        os.close(handle)
-        self.temporary = Path(name)
-        return self.temporary
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is None:
-            umask = os.umask(0)
-            os.umask(umask)
-            self.temporary.chmod(0o666 & ~umask)
-            os.replace(self.temporary, self.target)
-        else:
-            self.temporary.unlink(missing_ok=True)

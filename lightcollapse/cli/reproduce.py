@@ -386,7 +386,7 @@ class _Folder:
     def save(self, item: Subject, rows: Sequence[dict[str, Any]]) -> None:
         """Write one item; it takes the place of the same run. Raises LightcollapseError."""
         from lightcollapse.errors import LightcollapseError
-        from lightcollapse.record import replacing
+        from lightcollapse.replacing import replacing
 
         try:
             self.path.mkdir(parents=True, exist_ok=True)
