@@ -8,7 +8,9 @@ probability share one chain. This is neutral Wright-Fisher drift, a symbol for a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -24,10 +26,24 @@ LARGEST_SAMPLE = 200_000  # points beyond which the chain is refused
 LARGEST_COLUMNS = 20_000  # distinct probabilities x sqrt(points) beyond which sums that differ by symbol are refused
 NOTHING = 1e-100  # a chance below it counts as none: products of subnormal numbers make a matrix product 7 times slower
 DENSE = 1000  # states beyond which transition matrices keep only a band
+MOST_SHARED = 2**28  # bytes of a chain's laws that are kept while sums share it
 BAND = (9.0, 25.0)  # half width of the band: that many standard deviations, plus that many counts
 
 Functional = Callable[[Float], Float]
 BySymbol = Callable[[Float, Float], Float]  # of frequencies and source probabilities
+Laws = Iterable[tuple[int, Float]]  # of a count in each training set, and its size
+
+_shared: ContextVar[dict[tuple[bytes, bytes], Laws] | None] = ContextVar("shared chains", default=None)
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """While this lasts, sums over the same chain step it once: five metrics of a card ask for one."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 def binomial_rows(points: int, chances: ArrayLike) -> Float:
@@ -93,7 +109,7 @@ def expected_each(
         return np.zeros((0, len(values)))
     if _is_large(sizes):
         return _large_chain.expected(values, sizes, lambda share: functional(share)[:, None], chance)
-    laws = forward_laws(values, sizes, chance)
+    laws = _laws(values, sizes, chance)
     return np.array([law @ functional(np.arange(n + 1, dtype=np.float64) / n) for n, law in laws])
 
 
@@ -119,7 +135,7 @@ def expected_sum(
         return from_source(start, expected_each(values, sizes, functional, chance) @ counts)
     if np.all(sizes == sizes[0]):
         return from_source(start, _backward(values, counts, int(sizes[0]), len(sizes), functional, chance))
-    rows = forward_laws(values, sizes, chance)
+    rows = _laws(values, sizes, chance)
     return from_source(start, [counts @ (law @ functional(np.arange(n + 1) / n)) for n, law in rows])
 
 
@@ -151,6 +167,18 @@ def forward_laws(values: Float, sizes: NDArray[np.int64], chance: Functional | N
         yield after, law
 
 
+def _laws(values: Float, sizes: NDArray[np.int64], chance: Functional | None) -> Laws:
+    """What forward_laws yields, from memory where chains are shared and this one is not too large."""
+    held, laws = _shared.get(), forward_laws(values, sizes, chance)
+    if held is None or chance is not None or 8 * len(values) * int(np.sum(sizes + 1)) > MOST_SHARED:
+        return laws
+    key = values.tobytes(), sizes.tobytes()
+    if key not in held:
+        held.clear()
+        held[key] = list(laws)
+    return held[key]
+
+
 def expected_sum_by_symbol(
     probabilities: ArrayLike, sample_sizes: ArrayLike, functional: BySymbol, *, chance: Functional | None = None
 ) -> Float:
@@ -171,7 +199,7 @@ def expected_sum_by_symbol(
         means = _large_chain.expected(values, sizes, lambda share: functional(share[:, None], values[None, :]), chance)
         return from_source(start, means @ counts)
     result = []
-    for n, law in forward_laws(values, sizes, chance) if sizes.size else ():
+    for n, law in _laws(values, sizes, chance) if sizes.size else ():
         shares = np.arange(n + 1, dtype=np.float64) / n
         result.append(float(counts @ (law * functional(shares[None, :], values[:, None])).sum(axis=1)))
     return from_source(start, result)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from lightcollapse.predictions.wright_fisher import sharing
 from lightcollapse.scenario import Scenario
 from lightcollapse.theorems.categorical import CATEGORICAL
 from lightcollapse.theorems.curation import CURATION
@@ -95,14 +96,15 @@ def predict(scenario: Scenario, seed: int = 0, metrics: Collection[str] | None =
     """
     found: dict[str, Prediction] = {}
     asked = scenario.metrics if metrics is None else metrics
-    for theorem in sorted(THEOREMS, key=lambda row: _STRENGTH[row.kind]):
-        if theorem.metric in found or theorem.metric not in asked or not theorem.applies(scenario):
-            continue
-        try:
-            values = theorem.values(scenario, seed)
-        except ValueError:  # out of the range where the result holds
-            continue
-        found[theorem.metric] = Prediction(values, theorem)
+    with sharing():
+        for theorem in sorted(THEOREMS, key=lambda row: _STRENGTH[row.kind]):
+            if theorem.metric in found or theorem.metric not in asked or not theorem.applies(scenario):
+                continue
+            try:
+                values = theorem.values(scenario, seed)
+            except ValueError:  # out of the range where the result holds
+                continue
+            found[theorem.metric] = Prediction(values, theorem)
     return Predictions({metric: found[metric] for metric in scenario.metrics if metric in found})
 
 
