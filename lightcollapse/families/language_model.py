@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -92,6 +93,18 @@ class Turn(NamedTuple):
     generation: int
     replicate: int
     seed: int
+
+
+class Step(NamedTuple):
+    """One generation of a replicate: what its model learned from, the model, what that wrote, as many symbols as
+    training set 1 holds, and what curations measured.
+    """
+
+    generation: int
+    training: padding.Symbols
+    model: Model
+    wrote: padding.Symbols
+    measured: dict[str, float]
 
 
 class LanguageModel(Family, frozen=True):
@@ -266,32 +279,38 @@ class LanguageSimulation:
 
     def run_replicate(self, replicate: int) -> tuple[list[dict[str, float]], tuple[str, ...]]:
         """The metrics of generations 0 .. T of one replicate, and an excerpt of each."""
+        rows, excerpts = [], []
+        for step in self.steps(replicate):
+            if step.generation == 1:
+                first = step.training
+                texts = self.source_texts if first is self.human.training else self.measure_text(first)
+                before = Past(self.human_model, self.human_model, {})
+                measured = self.curated(before, 1, replicate)[1]
+                rows.append(texts | self.measure_model(self.reference, first) | measured)
+                excerpts.append(self.excerpt(first))
+            rows.append(self.measure_text(step.wrote) | self.measure_model(step.model, step.wrote) | step.measured)
+            excerpts.append(self.excerpt(step.wrote))
+        return rows, tuple(excerpts)
+
+    def steps(self, replicate: int) -> Iterator[Step]:
+        """The generations of one replicate, from the first on."""
         size = int(self.schedule["size"][0])
-        first = self.real(size, 1, replicate)
-        batches = [first]
-        whole = first is self.human.training
-        texts = self.source_texts if whole else self.measure_text(first)
-        past = Past(self.human_model, self.human_model, {})
-        rows = [texts | self.measure_model(self.reference, first) | self.curated(past, 1, replicate)[1]]
-        excerpts = [self.excerpt(first)]
-        training = first
+        training = self.real(size, 1, replicate)
+        batches, past = [training], Past(self.human_model, self.human_model, {})
+        model: Model = self.human_model
         for t in range(1, len(self.schedule) + 1):
-            if t == 1 and whole:
-                model = self.human_model
-            elif padding.size(training) >= self.fewest:  # else curation left nothing to learn from
+            known = t == 1 and training is self.human.training
+            if not known and padding.size(training) >= self.fewest:  # else curation left nothing to learn from
                 model = self.fit(training, Turn(t, replicate, self.seed), None if t == 1 else past.model)
             past = past._replace(model=model, first=model if t == 1 else past.first)
             wanted = int(self.schedule["sample"][t]) if t < len(self.schedule) else 0
             wrote = model.write(max(size, wanted), self.source.document_length, t + 1, replicate, self.seed)
-            shown = padding.head(wrote, size)
             curated, measured = self.curated(past, t + 1, replicate)
-            rows.append(self.measure_text(shown) | self.measure_model(model, shown) | measured)
-            excerpts.append(self.excerpt(shown))
+            yield Step(t, training, model, padding.head(wrote, size), measured)
             if t < len(self.schedule):
                 batches.append(padding.head(wrote if curated is None else curated, wanted))
                 training = self.gather(t + 1, batches, replicate, past)
                 past = past._replace(batches={} if curated is None else {t: self.craft.points(curated)})
-        return rows, tuple(excerpts)
 
     @functools.cached_property
     def craft(self) -> LanguageCraft:
