@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     jobs: int | None = None,
     max_memory: float | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
 ) -> Record:
     """Simulate a card.
 
@@ -55,6 +57,8 @@ def run(
         progress: called with (replicates done, replicates in all) after each block.
         jobs: threads; None takes every core. The numbers do not depend on it.
         max_memory: bytes that the run may take; None: what the machine has.
+        checkpoints: a folder for the models of a family that takes long (`transformer`); a run goes on from those of
+            its own that the folder holds. None keeps none.
 
     Returns:
         The record. Replicate r has the same bits whichever others run beside it.
@@ -66,7 +70,8 @@ def run(
     """
     seed, numbers, threads = arguments(scenario, seed, replicates, jobs, max_memory)
     card = scenario.resolved(seed)
-    simulation = card.family.prepare(card.source, card.schedule(), seed, card.curation)
+    folder = None if checkpoints is None else Path(checkpoints)
+    simulation = card.family.prepare_in(folder, card.source, card.schedule(), seed, card.curation)
     size = max(1, min(simulation.block_size, -(-len(numbers) // threads)))
     starts = range(0, len(numbers), size)
     _refuse_too_large(card, len(numbers), simulation.memory * min(threads, len(starts)), max_memory)

@@ -89,8 +89,10 @@ def test_ctrl_c_keeps_what_was_compiled(jobs: str, tmp_path: Path) -> None:
 
 def test_every_preset_and_every_family_is_warmed() -> None:
     names = warm.everything()
-    assert set(card.preset_names()) <= set(names)
-    assert {f"family:{family.kind}" for family in FAMILIES} <= set(names)
+    kinds = {family.kind for family in FAMILIES if family.own_kernels}
+    presets = {name for name in card.preset_names() if card.load(name).scenario.family.kind in kinds}
+    assert set(names) == presets | {f"family:{kind}" for kind in kinds}
+    assert set(card.preset_names()) - presets == {"transformer-small", "transformer-tiny"}
     for kind in ("gaussian", "poisson"):
         cards = list(warm._scenarios(f"family:{kind}"))
         assert {scenario.family.kind for scenario in cards} == {kind}

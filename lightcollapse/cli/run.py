@@ -49,6 +49,9 @@ Examples:
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
 @click.option("--jobs", type=int, metavar="N", help="Threads; the numbers do not depend on it.  [default: all cores]")
 @click.option("--max-memory", metavar="SIZE", help="Refuse to take more, such as 4G or 500M.  [default: what there is]")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where a transformer runs: sets family.device."
+)
 @click.option("-o", "--output", metavar="DIR", help="Folder for the record and the figure.")
 @click.option("--no-figure", is_flag=True, help="Save no figure.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
@@ -67,6 +70,7 @@ def command(
     metrics: tuple[str, ...],
     jobs: int | None,
     max_memory: str | None,
+    device: str | None,
     output: str | None,
     no_figure: bool,
     as_json: bool,
@@ -76,6 +80,7 @@ def command(
 
     The card is a preset (`lightcollapse presets` lists them), or a file in TOML or JSON. Without one: text.
     """
+    settings += () if device is None else (f'family.device="{device}"',)
     overrides = cards.Overrides(settings, regime, sample_size, generations, corpus, curation)
     job = Job(card, overrides, seed, replicates, metrics, jobs, max_memory, output, not no_figure, as_json)
     ctx.exit(job.run())
@@ -160,6 +165,7 @@ class Job:
                     progress=progress.count,
                     jobs=self.jobs,
                     max_memory=self.most,
+                    checkpoints=self.folder.path / "checkpoints",
                 )
             note(kind)
             return record

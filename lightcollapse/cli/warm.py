@@ -78,7 +78,9 @@ def everything() -> list[str]:
     """Names of all presets, and of all families as `family:KIND`."""
     from lightcollapse.families import FAMILIES
 
-    return [*cards.preset_names(), *(f"family:{family.kind}" for family in FAMILIES)]
+    kinds = [family.kind for family in FAMILIES if family.own_kernels]
+    presets = [name for name in cards.preset_names() if cards.load(name).scenario.family.kind in kinds]
+    return [*presets, *(f"family:{kind}" for kind in kinds)]
 
 
 def compiled(name: str) -> dict[str, Any]:

@@ -38,6 +38,12 @@ def uniforms(first: int, count: int, stream: int, seed: int) -> NDArray[np.float
     return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-52)
 
 
+def key_of(generation: int, replicate: int, stream: int, seed: int) -> int:
+    """A number in [0, 2^62) to seed another generator with."""
+    high, low, _, _ = philox(np.zeros(1, dtype=np.uint64), generation, replicate, stream, seed)
+    return (int(high[0]) << 32 | int(low[0])) >> 2
+
+
 def permutation(size: int, generation: int, replicate: int, stream: int, seed: int) -> NDArray[np.int64]:
     """A random order of 0 .. size - 1, int64 (size,): the order of `size` random 64-bit keys."""
     w0, w1, w2, w3 = philox(np.arange((size + 1) // 2, dtype=np.uint64), generation, replicate, stream, seed)

@@ -14,6 +14,7 @@ from lightcollapse.families.markov import Markov
 from lightcollapse.families.multivariate_gaussian import MultivariateGaussian
 from lightcollapse.families.ngram import NGram
 from lightcollapse.families.numbers import Bernoulli, Exponential, Gamma, GaussianMean, Geometric, Poisson
+from lightcollapse.families.transformer import Transformer
 
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
@@ -23,6 +24,7 @@ FAMILIES: tuple[type[Family], ...] = (
     GaussianMixture,
     Categorical,
     NGram,
+    Transformer,
     Bernoulli,
     Poisson,
     Geometric,
@@ -57,4 +59,5 @@ __all__ = [
     "NGram",
     "Poisson",
     "Simulation",
+    "Transformer",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -63,6 +64,7 @@ class Family(Part, frozen=True):
         columns: columns of the recipe that it can execute.
         abilities: what its estimator offers to curations.
         absorbed_at: metric and value at which a chain is absorbed: it can never change again under replace.
+        own_kernels: whether it has kernels that can be compiled ahead.
     """
 
     kind: ClassVar[str]
@@ -70,6 +72,12 @@ class Family(Part, frozen=True):
     columns: ClassVar[frozenset[str]] = frozenset(COLUMNS)
     abilities: ClassVar[frozenset[str]] = frozenset()
     absorbed_at: ClassVar[tuple[str, float]]
+    own_kernels: ClassVar[bool] = True
+
+    @classmethod
+    def missing(cls) -> str:
+        """What must be installed before cards of the family run, with the pip line; empty where all is."""
+        return ""
 
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         """Raise CardError where this family cannot be fitted to that source under that schedule and curation."""
@@ -100,6 +108,12 @@ class Family(Part, frozen=True):
         from lightcollapse.families.engine import recursion
 
         return recursion(self, source, schedule, seed, curation)
+
+    def prepare_in(
+        self, folder: Path | None, source: Any, schedule: Schedule, seed: int, curation: tuple[Curation, ...] = ()
+    ) -> Simulation:
+        """The same for a run that may keep its models in a folder, and goes on from those that it finds there."""
+        return self.prepare(source, schedule, seed, curation)
 
 
 def used_columns(schedule: Schedule) -> set[str]:

@@ -20,6 +20,7 @@ from lightcollapse.loop import run
 from lightcollapse.matrix import cells, example
 from lightcollapse.scenario import Scenario
 
+KERNELS = tuple(family for family in FAMILIES if family.own_kernels)
 SIZES = (1_000, 10_000, 100_000)
 LENGTHS = (10, 100, 1_000)  # generations
 GENERATIONS = 4
@@ -32,7 +33,7 @@ HEAD = f"ns a point on one thread, two{'':6}" + "".join(f"{size:>15,}" for size 
 
 def rows(only: str = "", families_alone: bool = False, repeats: int = REPEATS) -> Iterator[dict[str, Any]]:
     """A row for each combination: nanoseconds a point, by size and threads."""
-    for family in FAMILIES:
+    for family in KERNELS:
         for number in range(len(family.examples())):
             source, form, _ = example(family, number)
             name = f"{family.kind} {'/'.join(map(str, _fields(form)))}".strip()
@@ -47,7 +48,7 @@ def rows(only: str = "", families_alone: bool = False, repeats: int = REPEATS) -
 def _combinations(only: str, repeats: int) -> Iterator[dict[str, Any]]:
     """Every family with every regime, and with every curation."""
     seen = set()
-    for cell in cells():
+    for cell in cells(KERNELS):
         name = " + ".join(part for part in (cell.family, cell.regime, cell.curation) if part)
         alone = cell.curation == "" or cell.regime == "replace"
         if cell.card is None or name in seen or not alone or (cell.regime, cell.curation) == ("replace", ""):
