@@ -106,7 +106,7 @@ class Training:
             self._rate(step)
             self.losses[step] = self._step(self.documents[chosen.to(self.device)])
             if self.device.type == "cpu" or step % _LOOK == _LOOK - 1 or step == self.steps - 1:
-                self._refuse_nan(step)
+                self._refuse_nan(max(0, step - _LOOK), step)
             if self.aside is not None and (step + 1) % every == 0:
                 loss = self.loss(self.aside)
                 waited = 0 if loss < best else waited + 1
@@ -177,11 +177,11 @@ class Training:
             total = sum(float(self._sum(part)) for part in documents.split(self.batch))
         return total / int((documents > 0).sum())
 
-    def _refuse_nan(self, step: int) -> None:
-        """Raise LightcollapseError where a loss so far is no number."""
-        finite = self.losses[: step + 1].isfinite()
+    def _refuse_nan(self, since: int, step: int) -> None:
+        """Raise LightcollapseError where a loss of these steps is no number."""
+        finite = self.losses[since : step + 1].isfinite()
         if not bool(finite.all()):
-            first = int((~finite).nonzero()[0, 0]) + 1
+            first = since + int((~finite).nonzero()[0, 0]) + 1
             raise LightcollapseError(
                 f"training of generation {self.turn.generation} went astray: the loss of step {first} of {self.steps} "
                 f"is not a number; give a learning_rate below {self.family.learning_rate:g} (the checkpoints of the "
