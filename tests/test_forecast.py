@@ -18,7 +18,7 @@ from lightcollapse.forecasting import forecast_counts
 from lightcollapse.predictions import estimators, spectrum, temporal, wright_fisher
 from tests import exact
 from tests.budget import Court
-from tests.coverage_study import SETTINGS, Setting, hits, measured, novel_hits, zipf
+from tests.coverage_study import SETTINGS, Setting, embedded, hits, measured, padded, text_hits, zipf
 
 RUNS = 60
 NOVELS = Path(__file__).parents[2] / "shared" / "data"
@@ -252,10 +252,32 @@ def test_a_text_of_one_type_stays_as_it_is() -> None:
     assert made["entropy", 3].value == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_forecasts_hold_on_text_that_models_write(order: int, record_property: object) -> None:
+    runs = 16
+    held, _ = text_hits(embedded(10_000)[0], order, runs, last=6)
+    court = Court(record_property)
+    for name in ("support", "entropy", "heterozygosity", "kl", "kept_1", "kept_2-3"):
+        for t in (3, 6):
+            court.hold(
+                f"{name} of generation {t}, order {order}", exact.binomial(round(held[name, t] * runs), runs, 0.95)
+            )
+
+
+def test_types_that_are_lost_together_are_seen_in_documents(record_property: object) -> None:
+    text, runs = embedded(20_000)[0], 12
+    held, trusted = text_hits(text, 3, runs, last=6)
+    apart, blind = text_hits(text, 3, runs, last=6, clustered=False)
+    assert held["support", 3] > apart["support", 3] + 0.1 and held["kl", 3] > apart["kl", 3] + 0.1
+    assert blind > 5.9
+    far, trusted = text_hits(text, 3, 1, last=7)
+    assert far and trusted < 7.0
+
+
 @pytest.mark.skipif(not (NOVELS / "northanger_abbey.txt").is_file(), reason="needs the novels")
 @pytest.mark.parametrize("order", [1, 2])
 def test_forecasts_hold_on_a_novel(order: int) -> None:
-    held = novel_hits(NOVELS / "northanger_abbey.txt", order, 2)
+    held, _ = text_hits(padded(NOVELS / "northanger_abbey.txt")[0], order, 2, last=6)
     assert np.mean(list(held.values())) > 0.7
 
 

@@ -99,6 +99,7 @@ for name in ("band_of", "tally", "classes"):
     call(f"spectrum.{name}", [0, *COUNTS])
 call("spectrum.count_rows", [1e-300, 1e-9, 1.0, 1e4], BILLION, [1.0, 0.5, 1.0, 2.0], 50)
 call("spectrum.course", spectrum.classes(COUNTS), 100)
+call("temporal.loss_dispersion", np.repeat([1e-12, 1.0, 3.9, 1e9], 40), np.tile([0.0, 1.0, 0.0, 1e9], 40))
 call("spectrum.course", spectrum.classes(COUNTS), 100, sample_size=BILLION, dispersion=1.5, fresh=1e-9)
 for name in ("chain_step", "drift", "jorde_ryman", "nei_tajima", "sample_step"):
     call(f"temporal.{name}", COUNTS, [10**9 + 30_000, 10**8 - 10_000, 4, 2, 1, 2])

@@ -236,15 +236,15 @@ def course(
     temperature: float = 1.0,
     fresh: float = 0.0,
     first_dispersion: float | None = None,
-    fresh_size: float | None = None,
+    rare_dispersion: float | None = None,
 ) -> Course:
     """Expectation and run-to-run variance of support, entropy, heterozygosity, KL and survival by band.
 
     Exact for up to a few hundred tokens at dispersion 1 without temperature or fresh data, where it is the chain of
     `wright_fisher`; else an approximation: types seen often by their first two moments, types as independent but for
     their sum. `first_dispersion` is that of the first step where it differs: 1 - m/n for m of n tokens drawn without
-    replacement. `fresh_size` is how many fresh tokens carry the weight `fresh`, where they are not that
-    share of the training set. Raises ValueError on arguments out of range.
+    replacement. `rare_dispersion` is that of types followed by the whole law of their count, where it differs. Raises
+    ValueError on arguments out of range.
 
     Derivation: theory/forecast.md. Source: Wright 1931; Harris 1963; derived.
     """
@@ -254,7 +254,8 @@ def course(
     require(0 <= fresh <= 1, "fresh must lie in [0, 1]", fresh)
     n = float(start.size if sample_size is None else sample_size)
     require(n >= 1, "sample_size must be at least 1", n)
-    made = (dispersion, first_dispersion, 0.0 if fresh_size is None else fresh**2 * n**2 / fresh_size)
+    require(rare_dispersion is None or rare_dispersion > 0, "rare_dispersion must exceed 0", rare_dispersion)
+    made = (dispersion, first_dispersion, rare_dispersion)
     return _Engine(start, generations, n, made, 1.0 / temperature, fresh).run()
 
 
@@ -264,13 +265,15 @@ class _Engine:
         start: Classes,
         generations: int,
         n: float,
-        spread: tuple[float, float | None, float],
+        spread: tuple[float, float | None, float | None],
         beta: float,
         fresh: float,
     ) -> None:
-        dispersion, first, self.burst = spread
+        dispersion, first, rare = spread
         self.start, self.T, self.n, self.v, self.beta, self.fresh = start, generations, n, dispersion, beta, fresh
         self.v_first = dispersion if first is None else first
+        self.v_rare = dispersion if rare is None else rare
+        self.v_rare_first = self.v_rare if first is None else first
         here = start.count / start.size
         settled = 1.0 / (fresh * (2.0 - fresh)) if fresh > 0 else np.inf  # drift no longer grows with time then
         self.time = max(min(float(generations), settled), 1.0)
@@ -336,8 +339,7 @@ class _Engine:
         for t in range(self.T):
             share = self.mix(share, source, t)
             highest = max(highest, self.n * float(share.max()))
-        burst = self.burst / self.n  # variance of fresh tokens' copies, in units of their mean
-        drift = self.v * self.time + burst * self.time
+        drift = self.v_rare * self.time
         wide = highest + _WIDE * np.sqrt(highest * drift) + 8.0 * drift + 12.0
         return int(min(np.ceil(wide), self.n, 6000))
 
@@ -385,15 +387,12 @@ class _Engine:
 
     def _step(self, grid: Float, source: float, t: int) -> Float:
         """Transitions of a count of types with this probability in the source."""
-        means = self.n * np.minimum(self.mix(grid, source, t), 1.0)
-        if self.burst == 0.0 or source == 0.0:
-            return count_rows(means, self.n, self.v, self.top)
-        return count_rows(means, self.n, self.v + self.burst * source / means, self.top)
+        return count_rows(self.n * np.minimum(self.mix(grid, source, t), 1.0), self.n, self.v_rare, self.top)
 
     def _first(self, members: NDArray[np.int64]) -> Float:
         """Laws of the count of these classes a generation on."""
         means = self.n * self.mix(self.shares[members], self.start.source[members], 0)
-        return count_rows(means, self.n, self.v_first, self.top)
+        return count_rows(means, self.n, self.v_rare_first, self.top)
 
     def _nodes(self, rare: NDArray[np.int64]) -> Iterator[tuple[float, NDArray[np.int64]]]:
         """Classes whose probability in the source is about the same; it matters only with fresh data."""
@@ -431,8 +430,7 @@ class _Engine:
         mean = np.minimum(after * (1.0 + bend), 1.0)
         spread = slope**2 * spread
         v = self.v if t else self.v_first
-        spread = spread + v * np.maximum(mean * (1.0 - mean) - spread, 0.0) / self.n
-        return mean, spread + (self.burst * source / self.n**2 if t else 0.0)
+        return mean, spread + v * np.maximum(mean * (1.0 - mean) - spread, 0.0) / self.n
 
     def _gathered(self, parts: dict[str, Float], second: dict[str, Float]) -> Course:
         times = self.start.times

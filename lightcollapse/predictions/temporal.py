@@ -24,6 +24,7 @@ _COMMON = 10.0  # a type is common where drift moves its frequency by less than 
 _ROUNDS = 60
 _PASSES = 4
 _COUNTED = 5.0  # rarer types say little of the dispersion, whose terms have heavy tails there
+_SELDOM, _FEW = 4.0, 50  # expected copies up to which a type is rare, and how many such types tell of their losses
 _FEWEST = 20  # types that are kept however strong the drift
 
 
@@ -52,6 +53,7 @@ class Step:
         temperature: exponent of frequencies from one generation to the next, 1/temperature, inverted.
         fresh: share of the training set that comes from the source; None where it cannot be told.
         types: number of types the effective size was estimated from.
+        rare: dispersion of rare types, by how many of them are lost; None where too few are rare.
     """
 
     effective: Estimate
@@ -59,6 +61,7 @@ class Step:
     temperature: Estimate
     fresh: Estimate | None
     types: int
+    rare: Estimate | None = None
 
 
 def _pair(first: ArrayLike, second: ArrayLike) -> tuple[Float, Float]:
@@ -162,7 +165,47 @@ def chain_step(
     dispersion = _dispersion(terms, moves, spread, level)
     excess = np.array([dispersion.value, dispersion.low, dispersion.high]) / m - 1.0 / m + 1.0 / n
     size = _inverted(excess, dispersion.error / m)
-    return Step(size, dispersion, _temperature(beta, error, level), fresh, len(terms))
+    rare = loss_dispersion(mean, y[seen], level=level)
+    return Step(size, dispersion, _temperature(beta, error, level), fresh, len(terms), rare)
+
+
+def loss_dispersion(means: ArrayLike, counts: ArrayLike, *, level: float = LEVEL) -> Estimate | None:
+    """Dispersion v of types expected at most `_SELDOM` times, from which of them are lost; None for fewer than 50.
+
+    A negative binomial count (binomial below v = 1) with this mean is 0 with chance exp(-mean log(v)/(v - 1)); the rate
+    log(v)/(v - 1) is a maximum-likelihood estimate. A few types that repeat themselves a hundred times, as models in a
+    loop write them, raise a mean square and not this.
+
+    Derivation: theory/effective-sample-size.md. Source: derived.
+    """
+    mean, y = np.asarray(means, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    rare = (mean > 0) & (mean <= _SELDOM)
+    mean, lost = mean[rare], y[rare] == 0
+    if len(mean) < _FEW or lost.all() or not lost.any():
+        return None
+    rate, information = 1.0, 0.0
+    for _ in range(_ROUNDS):
+        gone = np.exp(-rate * mean)
+        score = float((mean[~lost] * gone[~lost] / (1.0 - gone[~lost])).sum() - mean[lost].sum())
+        information = float((mean**2 * gone / (1.0 - gone)).sum())
+        step = float(np.clip(score / information, -0.5 * rate, 0.5))
+        rate += step
+        if abs(step) < 1e-10:
+            break
+    z = float(ndtri((1.0 + level) / 2.0))
+    error = information**-0.5
+    value, low, high = (_spread_of(each) for each in (rate, rate + z * error, rate - z * error))
+    return Estimate(value, low, high, max(high - low, 1e-12) / (2.0 * z))
+
+
+def _spread_of(rate: float) -> float:
+    """v with log(v)/(v - 1) = rate, between 1/100 and 100."""
+    low, high = -np.log(100.0), np.log(100.0)
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        at = 1.0 if abs(middle) < 1e-9 else middle / np.expm1(middle)
+        low, high = (middle, high) if at > rate else (low, middle)
+    return float(np.exp(0.5 * (low + high)))
 
 
 def _exponent(logs: Float, counts: Float) -> tuple[float, float]:
@@ -227,10 +270,15 @@ def sample_step(
     x, y = x[present], y[present]
     n, m = float(x.sum()), float(y.sum())
     inverse, least, beta, fit = 0.0, 3.0, 1.0, _Odds(x, y, np.zeros_like(x))
+    fresh, away, unsure = None, 0.0, 0.0
+    if human is not None:
+        away = max(drift(whole[0], human), 0.0)  # of the first generation from the source, in units of 1/n_e
     for _ in range(_PASSES):
         used = x + y >= least
-        shift = 0.5 * _steepness((x + y)[used], least) * inverse * (n + m) / (x + y)[used]
-        fit = _Odds(x[used], y[used], shift)
+        fresh = None if human is None else _pull(*whole, human, least, level)
+        back = fresh.value if fresh is not None and np.isfinite(fresh.error) else 0.0
+        steep = _steepness((x + y)[used], least) * (n + m) / (x + y)[used]
+        fit = _Odds(x[used], y[used], steep * (0.5 * inverse - back * away))
         beta = (2.0 + fit.slope) / (2.0 - fit.slope)
         moved = n * beta**2 * fit.chance  # what 1/n_e adds to the dispersion of each type
         inverse = max(float((fit.terms - noise).sum()) / float(moved.sum()), 0.0)
@@ -238,11 +286,13 @@ def sample_step(
         least = min(wanted, float(np.sort(x + y)[-min(_FEWEST, len(x))]))
     dispersion = _dispersion(fit.terms, fit.moves, fit.spread, level)
     scale = float(moved.mean())
-    size = _inverted(
-        (np.array([dispersion.value, dispersion.low, dispersion.high]) - noise) / scale, dispersion.error / scale
-    )
-    temperature = _temperature(beta, fit.error * 4.0 / (2.0 - fit.slope) ** 2, level)
-    fresh = None if human is None else _pull(*whole, human, least, level)
+    excess = (np.array([dispersion.value, dispersion.low, dispersion.high]) - noise) / scale
+    if fresh is not None and np.isfinite(fresh.error):
+        excess = excess - max(back * back - fresh.error**2, 0.0) * away  # what a fresh share alone moves
+        other = _Odds(x[used], y[used], steep * (0.5 * inverse - (back + fresh.error) * away))
+        unsure = other.slope - fit.slope
+    size = _inverted(excess, dispersion.error / scale)
+    temperature = _temperature(beta, float(np.hypot(fit.error, unsure)) * 4.0 / (2.0 - fit.slope) ** 2, level)
     return Step(size, dispersion, temperature, fresh, len(fit.terms))
 
 
