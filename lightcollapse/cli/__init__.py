@@ -20,6 +20,7 @@ VERBS = {
     "plan": "Plan how much fresh human text keeps collapse away.",
     "check": "Check generations of text against limits, for pipelines.",
     "certify": "Certify the provenance of texts: declared, and measured.",
+    "validate": "Hold forecasts to what language models go on to write.",
     "merge": "Add counts that measure saved on several machines.",
     "presets": "List the built-in cards, or print one.",
     "matrix": "Show which families, regimes and curations fit together.",

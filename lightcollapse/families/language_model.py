@@ -97,7 +97,7 @@ class Turn(NamedTuple):
 
 class Step(NamedTuple):
     """One generation of a replicate: what its model learned from, the model, what that wrote, as many symbols as
-    training set 1 holds, and what curations measured.
+    training set 1 holds, what curations measured, and what the next model learns from, None after the last.
     """
 
     generation: int
@@ -105,6 +105,7 @@ class Step(NamedTuple):
     model: Model
     wrote: padding.Symbols
     measured: dict[str, float]
+    following: padding.Symbols | None
 
 
 class LanguageModel(Family, frozen=True):
@@ -306,11 +307,13 @@ class LanguageSimulation:
             wanted = int(self.schedule["sample"][t]) if t < len(self.schedule) else 0
             wrote = model.write(max(size, wanted), self.source.document_length, t + 1, replicate, self.seed)
             curated, measured = self.curated(past, t + 1, replicate)
-            yield Step(t, training, model, padding.head(wrote, size), measured)
+            following = None
             if t < len(self.schedule):
                 batches.append(padding.head(wrote if curated is None else curated, wanted))
-                training = self.gather(t + 1, batches, replicate, past)
+                following = self.gather(t + 1, batches, replicate, past)
                 past = past._replace(batches={} if curated is None else {t: self.craft.points(curated)})
+            yield Step(t, training, model, padding.head(wrote, size), measured, following)
+            training = training if following is None else following
 
     @functools.cached_property
     def craft(self) -> LanguageCraft:
