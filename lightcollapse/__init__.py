@@ -23,11 +23,13 @@ _HOME = {
     "plan": "planning",
     "predict": "theorems",
     "run": "loop",
+    "wasserstein": "distances",
 }
 
 if TYPE_CHECKING:
     from lightcollapse import curation, families, predictions, regimes, sources
     from lightcollapse.compare import Comparison, compare
+    from lightcollapse.distances import wasserstein
     from lightcollapse.errors import CardError, DataError, LightcollapseError
     from lightcollapse.forecasting import forecast
     from lightcollapse.loop import run
@@ -58,6 +60,7 @@ __all__ = [
     "regimes",
     "run",
     "sources",
+    "wasserstein",
 ]
 
 
