@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from budget import Court
 from exact import same_law
 from hypothesis import given
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from oracles import categorical_chain, categorical_measures, gaussian_chain, gaussian_measures
 
 from lightcollapse.families.base import integer_columns, weights
-from lightcollapse.families.categorical import Categorical, tail_symbols
+from lightcollapse.families.categorical import Categorical, with_tail
 from lightcollapse.families.gaussian import measures
-from lightcollapse.kernels import categorical, gaussian, rng
+from lightcollapse.kernels import categorical, gaussian, poisson, rng
+from lightcollapse.loop import run
 from lightcollapse.regimes import (
     Accumulate,
     AccumulateSubsample,
@@ -27,8 +29,9 @@ from lightcollapse.regimes import (
     Weighted,
     Window,
 )
+from lightcollapse.scenario import Scenario
 from lightcollapse.schedule import RECIPE, Schedule
-from lightcollapse.sources import Normal
+from lightcollapse.sources import Normal, Zipf
 
 KEY = rng.key(99)
 SIZES = np.array([6, 8, 7, 9], dtype=np.int64)
@@ -111,13 +114,11 @@ def test_gaussian_recursion_has_the_law_of_its_slow_twin(
 
 def run_categorical(schedule: Schedule, smoothing: float, points: bool, law: np.ndarray, chains: int) -> np.ndarray:
     """float64 (chains, metrics, generations + 1)."""
-    order, rare = tail_symbols(law, 0.3)
     out = np.empty((chains, len(Categorical.metrics), len(schedule) + 1))
-    for chain in range(chains):
-        categorical.recursion(
-            integer_columns(schedule), weights(schedule), smoothing, points, law, order, rare, np.uint64(chain), *KEY,
-            out[chain],
-        )  # fmt: skip
+    categorical.recursions(
+        integer_columns(schedule), weights(schedule), smoothing, points, law, *with_tail(law, 0.3),
+        np.arange(chains, dtype=np.uint64), *KEY, out,
+    )  # fmt: skip
     return out
 
 
@@ -143,6 +144,60 @@ def test_categorical_recursion_has_the_law_of_its_slow_twin(name: str, points: b
     steps = (np.round(np.diff(values[:, 3, 2:4])[:, 0], 9) for values in (fast, slow))
     court.hold(f"{name}: steps of the tail", same_law(*steps))
     court.reject(name, [same_law(fast[:, 0, 4], slow[:, 0, 4] - 0.1)])
+
+
+@pytest.mark.slow_without_jit
+def test_poisson_counts_topped_up_are_multinomial(record_property: object) -> None:
+    """Masses of one digit, of two, and those that are drawn by rejection."""
+    masses = np.array([1, 3, 31, 32, 33, 200, 1023, 1024, 3000])
+    size = int(masses.sum())
+    rate = poisson.rate_of(size, size)
+    tables, cuts, others = np.empty((3, poisson.TABLES)), *np.empty((2, poisson.cells_of(rate)))
+    poisson.tabulate(rate, tables, cuts, others)
+    counts, sums, room = np.empty(len(masses), np.int64), np.empty((2, len(masses))), np.empty(poisson.ROOM)
+    drawn = np.empty((CHAINS, len(masses)))
+    for chain in range(CHAINS):
+        counter = (rng.SYNTHETIC, np.uint64(3), np.uint64(chain), *KEY)
+        poisson.draw_counts(counts, masses, size, size, rate, tables, cuts, others, sums, room, *counter)
+        drawn[chain] = counts
+    assert np.all(drawn.sum(axis=1) == size)
+    expected = np.random.default_rng(19).multinomial(size, masses / size, CHAINS)
+    court = Court(record_property)
+    for i, mass in enumerate(masses):
+        court.hold(f"counts of mass {mass}", same_law(drawn[:, i], expected[:, i]))
+    court.hold("sum of two", same_law(drawn[:, 4] + drawn[:, 8], expected[:, 4] + expected[:, 8]))
+    independent = np.random.default_rng(20).poisson(masses, (CHAINS, len(masses)))
+    court.reject("poisson", [same_law(drawn[:, 8], independent[:, 8])])
+
+
+@given(rate=st.floats(1e-3, 1.0))
+def test_alias_tables_hold_poisson_laws(rate: float) -> None:
+    tables, cuts, others = np.empty((3, poisson.TABLES)), *np.empty((2, poisson.cells_of(rate)))
+    poisson.tabulate(rate, tables, cuts, others)
+    for table, mass in ((0, 0), (1, 1), (31, 31), (33, 32), (63, 992)):
+        at, length, low = tables[:, table].astype(int)
+        cut, other = cuts[at : at + length], others[at : at + length].astype(int)
+        chance = cut.copy()
+        np.add.at(chance, other - low, 1.0 - cut)
+        exact = scipy.stats.poisson(rate * mass).pmf(low + np.arange(length))
+        np.testing.assert_allclose(chance / length, exact, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [200, 40_000])
+def test_a_drift_leaves_lost_symbols_out_and_changes_nothing(size: int) -> None:
+    """Where symbols are too few for Poisson counts: the same draws, and so the same record."""
+    source = Zipf(300, 1.0)
+    card = Scenario(source, Categorical(), sample_size=size, generations=12)
+    record = run(card, seed=5, replicates=2)
+    out = np.empty((2, len(Categorical.metrics), 13))
+    schedule = card.schedule()
+    law = source.probabilities()
+    categorical.recursions(
+        integer_columns(schedule), weights(schedule), 0.0, False, law, *with_tail(law, 0.05),
+        np.arange(2, dtype=np.uint64), *rng.key(5), out,
+    )  # fmt: skip
+    for i, name in enumerate(Categorical.metrics):
+        np.testing.assert_allclose(record.metrics[name], out[:, i], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("points", [True, False], ids=["points", "statistics"])
@@ -193,9 +248,8 @@ def test_categorical_measures_are_scipys(data: Any, values: list[float]) -> None
     other = data.draw(masses.filter(lambda drawn: sum(drawn) > 0.1))
     model = np.array(other) / sum(other)
     share = data.draw(st.floats(0.01, 0.99))
-    order, rare = tail_symbols(law, share)
     out = np.empty((len(Categorical.metrics), 1))
-    categorical.measure(model, law, order, rare, np.empty(len(law)), out, 0)
+    categorical.measure_lanes(model[None], *with_tail(law, share), out)
     expected = categorical_measures(model, law, share)
     np.testing.assert_allclose(out[:, 0], list(expected.values()), rtol=1e-9, atol=1e-12)
 

@@ -55,7 +55,7 @@ HOT = """
 import json, sys
 import numba
 from numba import float64, int64, uint64, boolean, types
-from lightcollapse.kernels import gaussian, mixture, multivariate, points
+from lightcollapse.kernels import gaussian, mixture, multivariate, points, poisson, symbols
 line, plane, cube = (types.Array(float64, n, "C") for n in (1, 2, 3))
 numbers = types.Array(uint64, 1, "C")
 key = (uint64, uint64)
@@ -73,6 +73,8 @@ else:
         "a step of the recursion": (gaussian._fit_last, (plane, float64, plane, plane)),
         "kept normals": (points.fill_normals, (plane, int64, uint64, numbers, numbers, *key)),
         "normals of dimensions": (multivariate.standard, (line, int64, uint64, uint64, uint64, uint64, *key, line)),
+        "measures of symbols": (symbols._pass, (line, line, line, int64, plane, line)),
+        "bits of Poisson counts": (poisson._bits, (line, line, int64, *[uint64] * 4, *key)),
         "products": (multivariate.add_products, (plane, line, int64, plane)),
         "EM": (mixture.expect, (cube, plane, boolean, int64, boolean, line, plane, cube, plane, line, line, line, line,
                                 plane)),
@@ -129,6 +131,8 @@ VECTORISED = {
     "a step of the recursion": {"vdivpd": 1},
     "kept normals": {"vpmuludq": 1, "vsqrtpd": 1},
     "normals of dimensions": {"vpmuludq": 1, "vsqrtpd": 1},
+    "measures of symbols": {"vdivpd": 2, "vmulpd": 2},
+    "bits of Poisson counts": {"vpmuludq": 1},
     "products": {"vmulpd": 1},
     "EM": {"vmaxpd": 1, "vdivpd": 1, "vpsllq": 1, "vmulpd": 6},
 }

@@ -24,8 +24,10 @@ from lightcollapse.families.base import (
 )
 from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
 from lightcollapse.kernels.draws import Draws
-from lightcollapse.schedule import Schedule
+from lightcollapse.schedule import ALL, Schedule
 from lightcollapse.sources import SymbolSource
+
+_MANY = 256  # symbols from which on those that are lost are worth leaving out
 
 
 class Categorical(Family, frozen=True):
@@ -123,9 +125,9 @@ class CategoricalEstimator(DensityEstimator):
         return np.ascontiguousarray(self.source.probabilities(), dtype=np.float64)
 
     @functools.cached_property
-    def tail(self) -> tuple[NDArray[np.int64], int]:
-        """Symbols from the rarest on, and how many of them the tail holds."""
-        return tail_symbols(self.law, self.tail_share)
+    def measured_by(self) -> tuple[Float, Float]:
+        """The source and its tail, as kernels that measure read them."""
+        return with_tail(self.law, self.tail_share)
 
     def real(self, count: int, draws: Draws, bias: float = 0.0) -> Float:
         law = self.source.tilted(bias).probabilities() if bias else self.law
@@ -153,9 +155,8 @@ class CategoricalEstimator(DensityEstimator):
     def measure(self, model: CategoricalModel, draws: Draws) -> dict[str, Float]:
         from lightcollapse.kernels.categorical import measure_lanes
 
-        order, rare = self.tail
         out = np.empty((len(Categorical.metrics), len(model.probabilities)))
-        measure_lanes(np.ascontiguousarray(model.probabilities), self.law, order, rare, out)
+        measure_lanes(np.ascontiguousarray(model.probabilities), *self.measured_by, out)
         return dict(zip(Categorical.metrics, out, strict=True))
 
     def measure_source(self, draws: Draws) -> dict[str, Float]:
@@ -216,9 +217,24 @@ def tail_symbols(probabilities: NDArray[np.float64], share: float) -> tuple[NDAr
 
     Ties go to the later symbol first, so that for a ranked source the tail is its end.
     """
-    order = np.lexsort((-np.arange(len(probabilities)), probabilities))
+    order = len(probabilities) - 1 - np.argsort(probabilities[::-1], kind="stable")
     held = np.cumsum(probabilities[order])
     return order.astype(np.int64), int(np.searchsorted(held, share * (1 + 1e-12), side="right"))
+
+
+def with_tail(probabilities: Float, share: float) -> tuple[Float, Float]:
+    """What kernels that measure read of the source.
+
+    Its probabilities, with a minus sign in the tail, and their logarithms, 0 where there is none: float64 (2, symbols).
+    And float64 (4,): no mass is left out yet, of the whole and of the tail; the tail's mass, and how many of its
+    symbols have any.
+    """
+    order, rare = tail_symbols(probabilities, share)
+    marked = probabilities.copy()
+    marked[order[:rare]] *= -1.0
+    logs = np.log(np.where(probabilities > 0.0, probabilities, 1.0))
+    tail = probabilities[order[:rare]]
+    return np.stack([marked, logs]), np.array([0.0, 0.0, tail.sum(), np.count_nonzero(tail)])
 
 
 @dataclass(frozen=True)
@@ -240,7 +256,7 @@ class CategoricalSimulation:
             float(self.family.smoothing),
             self.family.draws == "points",
             probabilities,
-            *tail_symbols(probabilities, self.family.tail_share),
+            *with_tail(probabilities, self.family.tail_share),
         )
 
     @property
@@ -250,11 +266,26 @@ class CategoricalSimulation:
 
     @property
     def memory(self) -> int:
-        """About twelve numbers a symbol, and the counts of every batch of a window that moves."""
-        symbols = len(self.source.probabilities())
+        """About fifteen numbers a symbol, and the counts of every batch of a window that moves."""
+        symbols = len(self.tables[4])
         behind = np.arange(len(self.schedule)) + 1 - self.schedule["oldest"]
         moves = bool(np.any(np.diff(self.schedule["oldest"][1:]) > 0))
-        return 8 * symbols * (12 + (int(behind.max()) if moves else 0))
+        return 8 * symbols * (15 + (int(behind.max()) if moves else 0))
+
+    @functools.cached_property
+    def drifts_from(self) -> int:
+        """First generation from which on each is trained on what the last model wrote alone, the one before it on
+        counts; one after the last where symbols are few or seen again.
+        """
+        rows, end = self.schedule, len(self.schedule) + 1
+        if self.family.smoothing > 0.0 or self.family.draws == "points" or len(self.tables[4]) < _MANY:
+            return end
+        written = (rows["fresh"] == 0) & (rows["anchor"] == 0) & (rows["take"] == ALL)
+        counted = np.isnan(rows["weight"])
+        alone = written & (rows["oldest"] == np.arange(len(rows))) & counted
+        alone[1:] &= counted[:-1]
+        alone[0] = False
+        return int(np.max(np.flatnonzero(~alone))) + 2
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         from lightcollapse.kernels.categorical import recursions
@@ -262,5 +293,29 @@ class CategoricalSimulation:
 
         names = self.family.metrics
         out = np.empty((len(replicates), len(names), len(self.schedule) + 1))
-        recursions(*self.tables, replicates, *key(self.seed), out)
+        if self.drifts_from <= len(self.schedule):
+            self._drift(replicates, out)
+        else:
+            recursions(*self.tables, replicates, *key(self.seed), out)
         return Block({name: np.ascontiguousarray(out[:, i]) for i, name in enumerate(names)})
+
+    def _drift(self, replicates: NDArray[np.uint64], out: Float) -> None:
+        """Fill out (replicates, metrics, generations + 1) where lost symbols stay lost."""
+        from lightcollapse.kernels.categorical import generations, rooms
+        from lightcollapse.kernels.drift import drift
+        from lightcollapse.kernels.poisson import tables_for
+        from lightcollapse.kernels.rng import key
+
+        schedule, _, _, _, law, source, gone = self.tables
+        steady = int(self.schedule["size"][-1])
+        tables = tables_for(len(law), steady)
+        room = rooms(schedule, len(law), self.drifts_from)
+        counts, numbers, scratch = room[3], room[4], room[5]
+        for i, replicate in enumerate(replicates):
+            counter = (replicate, *key(self.seed))
+            size = generations(*self.tables, *counter, out[i], *room, self.drifts_from)
+            counts[0] += counts[1]
+            drift(
+                self.drifts_from, schedule, counts[0], counts[1], size, source.copy(), gone.copy(), steady,
+                *tables, numbers, scratch, *counter, out[i],
+            )  # fmt: skip

@@ -7,12 +7,11 @@ import math
 import numpy as np
 
 from lightcollapse.compiler import borrowing, inlined, kernel
-from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hypergeometric, log_of, uniforms
+from lightcollapse.kernels.rng import POOL, REAL_DATA, SYNTHETIC, binomial, hypergeometric, uniforms
+from lightcollapse.kernels.symbols import ROOM, measure
 from lightcollapse.schedule import ALL
 
 _LANE_SHIFT = np.uint64(8)
-_FAILURE = 0.1  # an edge case fails where the model gives less than this share of the source's probability
-_INTERVAL = 0.9  # mass of the smallest set by which calibration and sharpness are measured
 _ZERO = np.int64(0)  # typed: a literal in a call would compile the callee once more
 
 
@@ -81,146 +80,41 @@ def _take(chosen, pool, available, size, role, generation, replicate, k0, k1):
 
 
 @borrowing
-def _write(counts, size, mass, tail, points, stream, generation, replicate, k0, k1):
+def _alone(counts, mass, tail, size):
+    """Whether a single symbol has any mass; it then has all the points, and nothing is drawn."""
+    symbol = _ZERO
+    while symbol < len(mass) - 1 and mass[symbol] == 0.0:
+        symbol += 1
+    if symbol < len(mass) - 1 and tail[symbol + 1] > 0.0:
+        return False
+    for other in range(len(mass)):
+        counts[other] = 0
+    counts[symbol] = size
+    return True
+
+
+@borrowing
+def write(counts, size, mass, tail, points, stream, generation, replicate, k0, k1):
     """Draw `size` symbols with the given masses, by points or by counts."""
     total = 0.0
     for symbol in range(len(mass) - 1, -1, -1):
         total += mass[symbol]
         tail[symbol] = total
+    if _alone(counts, mass, tail, size):
+        return
     if points:
         _draw_points(counts, mass, tail, size, stream, generation, replicate, k0, k1)
     else:
         _draw_counts(counts, mass, tail, size, stream, generation, replicate, k0, k1)
 
 
-@inlined
-def _log_ratio(p, s):
-    """log of p / s, also where the ratio of a probability and a far smaller one leaves the range of floats."""
-    within = (p < s * 1e300) & (p > s * 1e-300) & (s > 1e-300)
-    return log_of(p / s) if within else math.log(p) - math.log(s)
-
-
-@borrowing
-def _threshold(values, size, wanted):
-    """The least of the largest of values[:size] that together come to `wanted`: a weighted quickselect,
-    which takes time in proportion to `size`. It reorders the values. Draws nothing.
-    """
-    low, high = 0, size
-    held = 0.0
-    while high - low > 1:
-        a, b, c = values[low], values[(low + high) >> 1], values[high - 1]
-        pivot = max(min(a, b), min(max(a, b), c))
-        above, at, below = low, low, high  # values above the pivot, equal to it, not seen yet, below it
-        mass = 0.0
-        while at < below:
-            value = values[at]
-            if value > pivot:
-                values[at] = values[above]
-                values[above] = value
-                mass += value
-                above += 1
-                at += 1
-            elif value < pivot:
-                below -= 1
-                values[at] = values[below]
-                values[below] = value
-            else:
-                at += 1
-        if held + mass >= wanted:
-            high = above
-        elif held + mass + pivot * (below - above) >= wanted or below == high:
-            return pivot
-        else:
-            held += mass + pivot * (below - above)
-            low = below
-    return values[low]
-
-
-@borrowing
-def _likeliest(probabilities, source, values, wanted):
-    """Source's mass and number of symbols of the smallest set of symbols that holds `wanted` of the model's mass; of
-    symbols at its edge that are equally likely, the mean. `values` is room for as many. Draws nothing.
-    """
-    size = _ZERO
-    for symbol in range(len(source)):
-        if probabilities[symbol] > 0.0:
-            values[size] = probabilities[symbol]
-            size += 1
-    edge = _threshold(values, size, wanted)
-    held, mass, inside, ties, tied = 0.0, 0.0, 0, 0, 0.0
-    for symbol in range(len(source)):
-        p = probabilities[symbol]
-        if p > edge:
-            held += p
-            mass += source[symbol]
-            inside += 1
-        elif p == edge:
-            ties += 1
-            tied += source[symbol]
-    needed = min(ties, max(0, math.ceil((wanted - held) / edge)))
-    return mass + tied * needed / ties, float(inside + needed)
-
-
-@borrowing
-def measure(probabilities, source, order, rare, values, out, t):
-    """Fill out[:, t] with heterozygosity, entropy, support, tail mass, total variation, KL(model || source),
-    KL(source || model), in nats, the failures among edge cases, the rare symbols retained, calibration and sharpness;
-    `order` lists the symbols, the `rare` rarest of the source first; `values` float64 (symbols,) is used up. Draws
-    nothing.
-    """
-    squares = 0.0
-    entropy = 0.0
-    support = _ZERO
-    distance = 0.0
-    forward = 0.0
-    reverse = 0.0
-    for symbol in range(len(source)):
-        p = probabilities[symbol]
-        s = source[symbol]
-        squares += p * p
-        distance += abs(p - s)
-        if p > 0.0:
-            support += 1
-            entropy -= p * _log_ratio(p, 1.0)
-            if s > 0.0:
-                ratio = _log_ratio(p, s)
-                forward += p * ratio
-                reverse -= s * ratio
-            else:
-                forward = np.inf
-        elif s > 0.0:
-            reverse = np.inf
-    tail_mass = 0.0
-    cases, failed, known, retained = 0.0, 0.0, 0, 0
-    for i in range(rare):
-        p = probabilities[order[i]]
-        s = source[order[i]]
-        tail_mass += p
-        if s > 0.0:
-            known += 1
-            retained += 1 if p > 0.0 else 0
-            cases += s
-            failed += s if p < _FAILURE * s else 0.0
-    calibration, sharpness = _likeliest(probabilities, source, values, _INTERVAL * (1.0 - 1e-12))
-    out[0, t] = 1.0 - squares if support > 1 else 0.0
-    out[1, t] = entropy
-    out[2, t] = support
-    out[3, t] = tail_mass
-    out[4, t] = 0.5 * distance
-    out[5, t] = forward
-    out[6, t] = reverse
-    out[7, t] = failed / cases if known > 0 else 0.0
-    out[8, t] = retained / known if known > 0 else 1.0
-    out[9, t] = calibration
-    out[10, t] = sharpness
-
-
 @kernel
-def measure_lanes(models, source, order, rare, out):
+def measure_lanes(models, source, gone, out):
     """`measure` of each lane's law, models float64 (lanes, symbols), into out float64 (11, lanes). Draws nothing."""
-    values = np.empty(len(source))
+    symbols = models.shape[1]
+    rows, room = np.empty((3, symbols)), np.empty(ROOM)
     for lane in range(len(models)):
-        measure(models[lane], source, order, rare, values, out, lane)
+        measure(models[lane], source, symbols, gone, rows, room, out, lane)
 
 
 @kernel
@@ -235,22 +129,24 @@ def invert(tails, out):
 
 
 @borrowing
-def _generations(
-    schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out, batches, urns, sizes, parts,
-    numbers,
+def generations(
+    schedule, weights, smoothing, points, law, source, gone, replicate, k0, k1, out, batches, urns, sizes, parts,
+    numbers, room, begin,
 ):  # fmt: skip
-    """`recursion`, with room for its counts, and for the model, its tail sums and what `measure` uses up."""
-    generations = len(schedule)
-    symbols = len(source)
-    first, pool = urns[0], urns[1]
-    model, tail, values = numbers[0], numbers[1], numbers[2]
+    """The generations before `begin` of one replicate, uint64, as `recursions` runs them; returns the size of the last
+    training set, whose counts are the sum of parts. What follows `out` is used up, see `rooms`.
+    """
+    symbols = len(law)
+    first, pool = urns[0], urns[-1]
+    model, tail, rows = numbers[0], numbers[1], numbers[1:4]
+    whole = _ZERO
     available = np.int64(0)
     left = np.int64(0)
     for symbol in range(symbols):
-        model[symbol] = source[symbol]
-    measure(model, source, order, rare, values, out, _ZERO)
+        model[symbol] = law[symbol]
+    measure(model, source, symbols, gone, rows, room, out, _ZERO)
 
-    for t in range(1, generations + 1):
+    for t in range(1, begin):
         generation = np.uint64(t)
         oldest = schedule[t - 1, 4]
         totals = (np.int64(0), np.int64(0))
@@ -263,7 +159,7 @@ def _generations(
                 counts[symbol] = 0
             if drawn > 0:
                 stream = REAL_DATA if real else SYNTHETIC
-                _write(counts, drawn, source if real else model, tail, points, stream, generation, replicate, k0, k1)
+                write(counts, drawn, law if real else model, tail, points, stream, generation, replicate, k0, k1)
             if real and t == 1:
                 sizes[0] = drawn
                 available = drawn
@@ -281,8 +177,8 @@ def _generations(
                     while left < oldest:
                         available -= sizes[left]
                         for symbol in range(symbols):
-                            gone = first[symbol] if left == 0 else batches[left % len(batches), symbol]
-                            pool[symbol] -= gone
+                            leaving = first[symbol] if left == 0 else batches[left % len(batches), symbol]
+                            pool[symbol] -= leaving
                         left += 1
             reused = schedule[t - 1, 2] if real else schedule[t - 1, 5]
             urn = first if real else pool
@@ -305,42 +201,50 @@ def _generations(
                 written = parts[1, symbol] / totals[1]
                 mixed = written + weight * (parts[0, symbol] / totals[0] - written)  # 1 where both are
                 model[symbol] = min(1.0, mixed)
-        measure(model, source, order, rare, values, out, t)
+        measure(model, source, symbols, gone, rows, room, out, t)
+        whole = totals[0] + totals[1]
+    return whole
 
 
 @kernel
-def recursion(schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out):
-    """Run one replicate through all generations.
+def rooms(schedule, symbols, begin):
+    """Room for batches that leave the pool again, the first real sample and the pool, sizes of batches, the real and
+    the synthetic counts of a training set, the model and three rows more, and what `measure` needs, for the generations
+    before `begin`.
+    """
+    window = 1
+    for t in range(2, len(schedule) + 1):
+        if t < len(schedule) and schedule[t, 4] > schedule[t - 1, 4]:
+            window = max(window, t - schedule[t - 1, 4])
+    return (
+        np.empty((window + 1 if begin > 2 else 1, symbols), np.int64),
+        np.empty((2 if begin > 2 else 1, symbols), np.int64),
+        np.zeros(len(schedule) + 1, np.int64),
+        np.empty((2, symbols), np.int64),
+        np.empty((4, symbols)),
+        np.empty(ROOM),
+    )
+
+
+@kernel
+def recursions(schedule, weights, smoothing, points, law, source, gone, replicates, k0, k1, out):
+    """Run replicates through all generations, one after another.
 
     Args:
         schedule: int64 (generations, 6), the integer columns of the recipe in order (size .. take).
         weights: float64 (generations,), weight of the real part in the fit, NaN where pooled.
         smoothing: float64, added to every count in the fit.
         points: True draws every point, False counts.
-        source: float64 (symbols,), the law of real data.
-        order, rare: int64 (symbols,) and int64, see `measure`.
-        replicate, k0, k1: uint64.
-        out: float64 (11, generations + 1), filled by `measure`.
+        law: float64 (symbols,), the law of real data.
+        source, gone: the same as `measure` takes it, float64 (2, symbols) and (4,).
+        replicates: uint64 (replicates,).
+        k0, k1: uint64.
+        out: float64 (replicates, 11, generations + 1), filled by `measure`.
     """
-    generations = len(schedule)
-    symbols = len(source)
-    window = 1  # batches of the pool that must be kept apart, because they leave it again
-    for t in range(2, generations + 1):
-        if t < generations and schedule[t, 4] > schedule[t - 1, 4]:
-            window = max(window, t - schedule[t - 1, 4])
-    batches = np.zeros((window + 1, symbols), np.int64)
-    urns = np.zeros((2, symbols), np.int64)  # the first real sample, and the pool
-    sizes = np.zeros(generations + 1, np.int64)
-    parts = np.zeros((2, symbols), np.int64)  # real and synthetic counts of a training set
-    numbers = np.empty((3, symbols))
-    _generations(
-        schedule, weights, smoothing, points, source, order, rare, replicate, k0, k1, out, batches, urns, sizes, parts,
-        numbers,
-    )  # fmt: skip
-
-
-@kernel
-def recursions(schedule, weights, smoothing, points, source, order, rare, replicates, k0, k1, out):
-    """`recursion` of each replicate, uint64 (replicates,), into out float64 (replicates, 11, generations + 1)."""
+    end = np.int64(len(schedule) + 1)
+    batches, urns, sizes, parts, numbers, room = rooms(schedule, np.int64(len(law)), end)
     for i in range(len(replicates)):
-        recursion(schedule, weights, smoothing, points, source, order, rare, replicates[i], k0, k1, out[i])
+        generations(
+            schedule, weights, smoothing, points, law, source, gone, replicates[i], k0, k1, out[i], batches, urns,
+            sizes, parts, numbers, room, end,
+        )  # fmt: skip

@@ -1,0 +1,245 @@
+"""What is measured of a law over symbols, beside the law that it started from.
+
+Passes are cut into blocks of _WIDTH symbols, and each sum is kept as that many, one a place in the block: no sum waits
+for the one before, so that logarithms and sums are vectors. They are added up at the end.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lightcollapse.compiler import borrowing, inlined
+from lightcollapse.kernels.rng import log_of
+
+_FAILURE = 0.1  # an edge case fails where the model gives less than this share of the source's probability
+_INTERVAL = 0.9 * (1.0 - 1e-12)  # mass of the smallest set by which calibration and sharpness are measured
+_ZERO = np.int64(0)
+_WIDTH = np.int64(256)
+_SUMS = np.int64(10)
+_BUCKETS = np.int64(2048)  # of probabilities from 1 down to 2^-32, 64 to each factor of 2; all below share the last
+_KEY_SHIFT = np.int64(46)
+_KEY_OF_ONE = np.int64(0x3FF << 6)
+_LAST = np.int64(_BUCKETS - 1)
+_FEW = np.int64(512)  # symbols up to which a selection among all is faster than buckets
+_LEAST = 5e-324
+ROOM = int((_SUMS + 2) * _WIDTH + _BUCKETS)  # numbers that `measure` needs beside three a symbol
+
+
+@inlined
+def _log_ratio(p, s):
+    """log of p / s, also where the ratio of a probability and a far smaller one leaves the range of floats."""
+    within = (p < s * 1e300) & (p > s * 1e-300) & (s > 1e-300)
+    return log_of(p / s) if within else math.log(p) - math.log(s)
+
+
+@borrowing
+def _exact(p, marked, size):
+    """Entropy and both divergences, symbol by symbol: for probabilities so small that a ratio leaves the range of
+    floats. Draws nothing.
+    """
+    entropy, forward, reverse = 0.0, 0.0, 0.0
+    for i in range(size):
+        s = abs(marked[i])
+        if p[i] > 0.0:
+            entropy -= p[i] * _log_ratio(p[i], 1.0)
+            if s > 0.0:
+                ratio = _log_ratio(p[i], s)
+                forward += p[i] * ratio
+                reverse -= s * ratio
+            else:
+                forward = np.inf
+        elif s > 0.0:
+            reverse = np.inf
+    return entropy, forward, reverse
+
+
+@borrowing
+def _threshold(values, size, wanted):
+    """The least of the largest of values[:size] that together come to `wanted`: a weighted quickselect,
+    which takes time in proportion to `size`. It reorders the values. Draws nothing.
+    """
+    low, high = _ZERO, size
+    held = 0.0
+    while high - low > 1:
+        a, b, c = values[low], values[(low + high) >> 1], values[high - 1]
+        pivot = max(min(a, b), min(max(a, b), c))
+        above, at, below = low, low, high  # values above the pivot, equal to it, not seen yet, below it
+        mass = 0.0
+        while at < below:
+            value = values[at]
+            if value > pivot:
+                values[at] = values[above]
+                values[above] = value
+                mass += value
+                above += 1
+                at += 1
+            elif value < pivot:
+                below -= 1
+                values[at] = values[below]
+                values[below] = value
+            else:
+                at += 1
+        if held + mass >= wanted:
+            high = above
+        elif held + mass + pivot * (below - above) >= wanted or below == high:
+            return pivot
+        else:
+            held += mass + pivot * (below - above)
+            low = below
+    return values[low]
+
+
+@inlined
+def _place(p):
+    """Where a probability lies: the likelier, the lower. Draws nothing."""
+    return min(max(_KEY_OF_ONE - (np.float64(p).view(np.int64) >> _KEY_SHIFT), _ZERO), _LAST)
+
+
+@borrowing
+def _throw(p, masses, places, size):
+    """Add a block of `size` probabilities to masses (_BUCKETS,) by their places. Draws nothing."""
+    for i in range(size):
+        places[i] = _place(p[i])
+    for i in range(size):
+        masses[np.uint64(places[i])] += p[i]
+
+
+@borrowing
+def _sift(p, marked, size, low, high, sums, mine, theirs):
+    """Of a block, add what is at least `high` to sums (3, _WIDTH): mass, the source's and number; put what is at least
+    `low` and below `high` into mine and theirs. Returns how many those are. Draws nothing.
+    """
+    for i in range(size):
+        above = p[i] >= high
+        sums[0, i] += p[i] if above else 0.0
+        sums[1, i] += abs(marked[i]) if above else 0.0
+        sums[2, i] += 1.0 if above else 0.0
+    chosen = np.uint64(0)
+    for i in range(size):
+        mine[chosen] = p[i]
+        theirs[chosen] = abs(marked[i])
+        chosen += np.uint64((p[i] >= low) & (p[i] < high))
+    return np.int64(chosen)
+
+
+@borrowing
+def _edge(masses):
+    """Between what and below what the edge of the smallest set lies that holds _INTERVAL of the model's mass."""
+    held = 0.0
+    edge = _ZERO
+    while edge < _LAST and held + masses[edge] < _INTERVAL:
+        held += masses[edge]
+        edge += 1
+    low = np.int64((_KEY_OF_ONE - edge) << _KEY_SHIFT).view(np.float64) if edge < _LAST else _LEAST
+    high = np.int64((_KEY_OF_ONE - edge + 1) << _KEY_SHIFT).view(np.float64) if edge > 0 else np.inf
+    return low, high
+
+
+@borrowing
+def _likeliest(p, marked, size, masses, sums, rows):
+    """Source's mass and number of symbols of the smallest set of symbols that holds _INTERVAL of the model's mass; of
+    symbols at its edge that are equally likely, the mean.
+
+    masses: what `_throw` made. The edge lies in one of these buckets, and is selected there. Draws nothing.
+    """
+    mine, theirs, values = rows[0], rows[1], rows[2]
+    low, high = _edge(masses) if size > _FEW else (_LEAST, np.inf)
+    for k in range(3):
+        for i in range(min(size, _WIDTH)):
+            sums[k, i] = 0.0
+    chosen = _ZERO
+    for begin in range(0, size, _WIDTH):
+        end = min(begin + _WIDTH, size)
+        chosen += _sift(p[begin:end], marked[begin:end], end - begin, low, high, sums, mine[chosen:], theirs[chosen:])
+    held, mass, inside = 0.0, 0.0, 0.0
+    for i in range(min(size, _WIDTH)):
+        held += sums[0, i]
+        mass += sums[1, i]
+        inside += sums[2, i]
+    for i in range(chosen):
+        values[i] = mine[i]
+    least = _threshold(values, chosen, _INTERVAL - held)
+    ties, tied = 0.0, 0.0
+    for i in range(chosen):
+        above, at = mine[i] > least, mine[i] == least
+        held += mine[i] if above else 0.0
+        mass += theirs[i] if above else 0.0
+        inside += 1.0 if above else 0.0
+        ties += 1.0 if at else 0.0
+        tied += theirs[i] if at else 0.0
+    needed = min(ties, max(0.0, math.ceil((_INTERVAL - held) / least)))
+    return mass + tied * needed / ties, inside + needed
+
+
+@borrowing
+def _pass(p, marked, log_s, size, sums, log):
+    """Add a block of `size` symbols to sums (_SUMS, _WIDTH); sums[0] counts ratios that leave the range of floats."""
+    for i in range(size):
+        s = abs(marked[i])
+        ratio = (p[i] if p[i] > 0.0 else 1.0) / (s if s > 0.0 else 1.0)
+        within = (ratio > 1e-300) & (ratio < 1e300)
+        log[i] = ratio if within else 1.0
+        sums[0, i] += 0.0 if within else 1.0
+    for i in range(size):
+        log[i] = log_of(log[i])
+    for i in range(size):
+        s = abs(marked[i])
+        tail = np.float64(marked[i]).view(np.int64) < _ZERO
+        alive, known = p[i] > 0.0, s > 0.0
+        sums[1, i] += p[i] * p[i]
+        sums[2, i] -= p[i] * (log[i] + log_s[i])
+        sums[3, i] += 1.0 if alive else 0.0
+        sums[4, i] += abs(p[i] - s)
+        sums[5, i] += p[i] * log[i] if known | (p[i] == 0.0) else np.inf
+        sums[6, i] -= s * log[i] if alive | (s == 0.0) else -np.inf
+        sums[7, i] += p[i] if tail else 0.0
+        sums[8, i] += s if tail & (p[i] < _FAILURE * s) else 0.0
+        sums[9, i] += 1.0 if tail & alive & known else 0.0
+
+
+@borrowing
+def measure(p, source, size, gone, rows, room, out, t):
+    """Fill out[:, t] with heterozygosity, entropy, support, tail mass, total variation, KL(model || source),
+    KL(source || model), in nats, the failures among edge cases, the rare symbols retained, calibration and sharpness.
+
+    p: float64, the model's probabilities of `size` symbols. source: float64 (2, symbols), the source's, with a minus
+    sign in its tail, and their logarithms, 0 where there is none. gone: float64 (4,), mass in the source of the symbols
+    that the model has lost and that are left out, and of those of its tail; mass of its whole tail, and how many of the
+    tail's symbols it has. rows: float64 (3, symbols), used up, as is room (ROOM,). Draws nothing.
+    """
+    marked, log_s = source[0], source[1]
+    width = min(size, _WIDTH)
+    sums = room[: _SUMS * _WIDTH].reshape((_SUMS, _WIDTH))
+    log, places = room[_SUMS * _WIDTH : (_SUMS + 1) * _WIDTH], room[(_SUMS + 1) * _WIDTH : (_SUMS + 2) * _WIDTH]
+    masses = room[(_SUMS + 2) * _WIDTH :]
+    for k in range(_SUMS):
+        for i in range(width):
+            sums[k, i] = 0.0
+    for b in range(_BUCKETS if size > _FEW else _ZERO):
+        masses[b] = 0.0
+    for begin in range(0, size, _WIDTH):
+        end = min(begin + _WIDTH, size)
+        _pass(p[begin:end], marked[begin:end], log_s[begin:end], end - begin, sums, log)
+        if size > _FEW:
+            _throw(p[begin:end], masses, places.view(np.int64), end - begin)
+    for k in range(_SUMS):
+        total = 0.0
+        for i in range(width):
+            total += sums[k, i]
+        sums[k, 0] = total
+    entropy, forward, reverse = sums[2, 0], sums[5, 0], sums[6, 0]
+    if sums[0, 0] > 0.0:
+        entropy, forward, reverse = _exact(p, marked, size)
+    support, known = sums[3, 0], gone[3]
+    out[0, t] = 1.0 - sums[1, 0] if support > 1.0 else 0.0
+    out[1, t] = entropy if support > 1.0 else 0.0
+    out[2, t] = support
+    out[3, t] = sums[7, 0]
+    out[4, t] = 0.5 * (sums[4, 0] + gone[0])
+    out[5, t] = forward
+    out[6, t] = reverse if gone[0] == 0.0 else np.inf
+    out[7, t] = (sums[8, 0] + gone[1]) / gone[2] if known > 0.0 else 0.0
+    out[8, t] = sums[9, 0] / known if known > 0.0 else 1.0
+    out[9, t], out[10, t] = _likeliest(p, marked, size, masses, sums, rows)
