@@ -19,7 +19,19 @@ from tests.benchmarks import child, cost, dictionaries, machine, race, table  # 
 from tests.benchmarks.limits import Limits  # noqa: E402
 from tests.benchmarks.setting import Setting  # noqa: E402
 
-HELPERS = {"child", "cost", "dictionaries", "kenlm_peer", "limits", "machine", "race", "setting", "table", "text"}
+HELPERS = {
+    "child",
+    "cost",
+    "dictionaries",
+    "kenlm_peer",
+    "limits",
+    "machine",
+    "plain_gpt",
+    "race",
+    "setting",
+    "table",
+    "text",
+}
 LIMITS = Limits(word=1.0, exp=1.0, exp_numpy=1.0, gather=10.0, chase=100.0, sort=10.0, bandwidth=1e10, flops=1e10)
 JIT = os.environ.get("NUMBA_DISABLE_JIT") != "1"
 

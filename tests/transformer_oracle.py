@@ -32,7 +32,7 @@ def _document(weights: dict[str, Float], heads: int, before: NDArray[np.int64]) 
 
 
 def _norm(x: Float, scale: Float) -> Float:
-    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-6) * scale
+    return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-6) * scale
 
 
 def _attention(x: Float, weights: dict[str, Float], heads: int) -> Float:
@@ -51,8 +51,10 @@ def _attention(x: Float, weights: dict[str, Float], heads: int) -> Float:
 
 
 def _turned(vector: Float, place: int) -> Float:
-    """Number i and number i + D / 2 are the coordinates of a point that turns by place / 10000^(2 i / D)."""
-    half = len(vector) // 2
-    points = vector[:half] + 1j * vector[half:]
-    turned = points * np.exp(1j * place * 10_000.0 ** (-np.arange(half) / half))
-    return np.concatenate([turned.real, turned.imag])
+    """Numbers 2 i and 2 i + 1 are the coordinates of a point that turns by place / 10000^(2 i / D)."""
+    angles = place * 10_000.0 ** (-np.arange(0, len(vector), 2) / len(vector))
+    x, y = vector[::2], vector[1::2]
+    turned = np.empty_like(vector)
+    turned[::2] = x * np.cos(angles) - y * np.sin(angles)
+    turned[1::2] = x * np.sin(angles) + y * np.cos(angles)
+    return turned

@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, str] = {
     "ngram_fit": "count and fit n-grams of characters",
     "ngram_generation": "write text; a whole generation of it",
     "ngram_score": "score held-out text",
+    "transformer": "train a small transformer; write with it",
     "distinct": "distinct 4-grams of ten million tokens",
     "divergences": "entropy and divergences of a million types",
     "wasserstein": "Wasserstein-1 of two samples",

@@ -22,7 +22,7 @@ _NEEDED = ("torch", "safetensors")
 class Transformer(LanguageModel, frozen=True):
     """A decoder-only transformer that predicts each symbol from all before it in the document.
 
-    Blocks of attention (rotary positions, no look ahead) and of a two-layer perceptron (GELU), each after an RMSNorm;
+    Blocks of attention (rotary positions, no look ahead) and of a two-layer perceptron (GELU), each after a layer norm;
     the symbols' vectors are at once the first and the last layer. The context is a document of the source. Symbols that
     the training part lacks have no place in the law, as in the n-gram family with a closed vocabulary; the metrics are
     that family's. Model 1 is model 0 where both learn from all of the training part.

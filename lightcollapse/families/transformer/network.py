@@ -30,14 +30,14 @@ class Shape:
 
 
 class Norm(nn.Module):
-    """Each vector divided by its root mean square. Source: Zhang and Sennrich 2019 (arXiv:1910.07467)."""
+    """Each vector less its mean, over its spread: one pass on every device, which other norms are not."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.scale.shape, self.scale, EPSILON)
+        return F.layer_norm(x, self.scale.shape, self.scale, None, EPSILON)
 
 
 class Cache:
@@ -68,13 +68,13 @@ class Layer(nn.Module):
         self.narrow = nn.Linear(4 * width, width, bias=False)
 
     def forward(self, x: Tensor, turn: Tensor, cache: tuple[Cache, int, int] | None = None) -> Tensor:
-        """x (B, L, W); turn (2, L, D / 2): cosine and sine of each place; cache, layer and place where one symbol
+        """x (B, L, W); turn complex (L, D / 2): the angles of each place; cache, layer and place where one symbol
         follows those that are held.
         """
         documents, places, width = x.shape
         split = self.attend(self.before_attention(x)).view(documents, places, 3, self.heads, width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # (B, H, L, D) each
-        query, key = rotated(query, turn), rotated(key, turn)
+        parts = split.permute(2, 0, 3, 1, 4)  # (3, B, H, L, D)
+        (query, key), value = rotated(parts[:2], turn), parts[2]
         if cache is None:
             found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         else:
@@ -86,10 +86,12 @@ class Layer(nn.Module):
 
 
 def rotated(x: Tensor, turn: Tensor) -> Tensor:
-    """Pairs of x (B, H, L, D) turned by the angle of their place. Source: Su et al. 2021 (arXiv:2104.09864)."""
-    cosine, sine = turn.to(x.dtype)
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
+    """Neighbours of x (..., L, D), as points of a plane, turned by the angle of their place: complex `turn` (L, D / 2).
+
+    Source: Su et al. 2021 (arXiv:2104.09864).
+    """
+    points = torch.view_as_complex(x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(-1, (-1, 2)))
+    return torch.view_as_real(points * turn).flatten(-2).to(x.dtype)
 
 
 class Network(nn.Module):
@@ -104,7 +106,7 @@ class Network(nn.Module):
         half = shape.width // shape.heads // 2
         speed = _SLOWEST ** (-torch.arange(half, dtype=torch.float64) / half)
         angle = torch.arange(shape.length, dtype=torch.float64)[:, None] * speed
-        self.register_buffer("turn", torch.stack((angle.cos(), angle.sin())).float(), persistent=False)
+        self.register_buffer("turn", torch.polar(torch.ones_like(angle), angle).to(torch.complex64), persistent=False)
         self._draw(torch.Generator().manual_seed(seed))
 
     def _draw(self, generator: torch.Generator) -> None:
@@ -120,7 +122,7 @@ class Network(nn.Module):
     def forward(self, before: Tensor) -> Tensor:
         """Logits (B, L, V) of the symbol that follows each of `before`, int64 (B, L)."""
         x = self.vectors(before)
-        turn = self.turn[:, : before.shape[1]]
+        turn = self.turn[: before.shape[1]]
         for layer in self.layers:
             x = layer(x, turn)
         return self.logits(x)
@@ -128,7 +130,7 @@ class Network(nn.Module):
     def following(self, symbols: Tensor, place: int, cache: Cache) -> Tensor:
         """Logits (B, V) of what follows `symbols`, int64 (B,), at `place`, those before it held by the cache."""
         x = self.vectors(symbols[:, None])
-        turn = self.turn[:, place : place + 1]
+        turn = self.turn[place : place + 1]
         for number, layer in enumerate(self.layers):
             x = layer(x, turn, (cache, number, place))
         return self.logits(x)[:, 0]
