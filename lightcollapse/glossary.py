@@ -385,6 +385,7 @@ HEADLINES: dict[str, tuple[str, ...]] = {
     "empirical": ("distinct", "total_variance", "mean_squared"),
     "kernel-density": ("total_variance", "negative_log_likelihood", "mean_squared"),
     "ngram": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary", "support"),
+    "transformer": ("rare_perplexity", "distinct_4", "kl_source_model", "ngram_entropy", "vocabulary", "support"),
 }  # what a table shows of a family where nobody asks for other metrics, the most telling first
 
 WORDS: dict[str, Term] = {
