@@ -23,6 +23,7 @@ _HOME = {
     "plan": "planning",
     "predict": "theorems",
     "run": "loop",
+    "validate": "validation",
     "wasserstein": "distances",
 }
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lightcollapse.scenario import Scenario
     from lightcollapse.text import measure
     from lightcollapse.theorems import THEOREMS, Predictions, predict
+    from lightcollapse.validation import validate
 
 __all__ = [
     "THEOREMS",
@@ -60,6 +62,7 @@ __all__ = [
     "regimes",
     "run",
     "sources",
+    "validate",
     "wasserstein",
 ]
 
