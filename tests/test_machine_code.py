@@ -20,13 +20,14 @@ import numba
 {before}
 from lightcollapse import compiler
 from lightcollapse.kernels import rng
+rng.philox.dispatcher
 from numba.core.registry import cpu_target
 print(numba.config.CPU_FEATURES, compiler.cache_directory().name, cpu_target.target_context.codegen()._tm_features)
 """
 
 
 def told(before: str = "", **environment: str) -> tuple[str, str, str]:
-    """numba's setting after kernels were loaded, the name of their cache, and the features that compile them."""
+    """numba's setting after a kernel was made, the name of their cache, and the features that compile them."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     script = TOLD.format(before=before)
     done = subprocess.run(

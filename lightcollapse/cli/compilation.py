@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from numba.core import event
-from numba.core.registry import CPUDispatcher, cpu_target
 
 from lightcollapse.cli.progress import Progress
-from lightcollapse.compiler import cache_directory, tell_numba
+from lightcollapse.compiler import Kernel
 
 _EVENTS: Any = event
 _ROOM = "lightcollapse.kernels."
-_BLAS = "scipy.linalg.cython_blas"
-
-
-def load() -> None:
-    """Have numba load what it compiles and links with.
-
-    Its linear algebra is left out: it would import scipy.linalg, for a tenth of a second, and no kernel asks for it.
-    """
-    tell_numba()
-    modules: dict[str, Any] = sys.modules
-    wanted = _BLAS not in modules
-    if wanted:
-        modules[_BLAS] = None  # as if scipy were not there
-    try:
-        for context in (cpu_target.typing_context, cpu_target.target_context):
-            context.refresh()
-    finally:
-        if wanted:
-            del modules[_BLAS]
 
 
 class Compilation(event.Listener):
@@ -74,20 +51,6 @@ class Compilation(event.Listener):
             self.compiled.append(name)
 
 
-def mark(kind: str) -> Path | None:
-    """The file that says that the kernels of a family were compiled and kept; None where nothing can be kept."""
-    directory = cache_directory()
-    return None if directory is None else directory / f"{kind}.compiled"
-
-
-def note(kind: str) -> None:
-    """Make that file."""
-    found = mark(kind)
-    if found is not None:
-        with contextlib.suppress(OSError):
-            found.touch()
-
-
 def _name(dispatcher: Any) -> str | None:
     """`gaussian.recursion` of a kernel of this package, else None."""
     function = dispatcher.py_func
@@ -103,5 +66,5 @@ def _gather(dispatcher: Any, found: set[Any]) -> None:
     names = dispatcher.py_func.__globals__
     for name in dispatcher.py_func.__code__.co_names:
         callee = names.get(name)
-        if isinstance(callee, CPUDispatcher) and not callee.signatures:
-            _gather(callee, found)
+        if isinstance(callee, Kernel) and not callee.signatures:
+            _gather(callee.dispatcher, found)

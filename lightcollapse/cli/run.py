@@ -149,11 +149,9 @@ class Job:
 
     def simulate(self, progress: Progress) -> Record:
         """The record; of an interrupted run, what was done of it."""
-        progress.say("loading the compiler")
-        from lightcollapse.cli.compilation import load, note
+        from lightcollapse.compiler import note
         from lightcollapse.loop import Interrupted, arguments, run
 
-        load()
         arguments(self.card.scenario, self.seed, self.replicates or 0, self.jobs, self.most)  # before anything is said
         kind = self.card.scenario.family.kind
         try:
@@ -241,7 +239,7 @@ def _bytes(text: str) -> float:
 
 def _announced(kind: str, progress: Progress) -> bool:
     """Whether the kernels of a family are compiled already; says so where they are not."""
-    from lightcollapse.cli.compilation import mark
+    from lightcollapse.compiler import mark
 
     noted = mark(kind)
     if noted is None:
@@ -259,6 +257,7 @@ def _announced(kind: str, progress: Progress) -> bool:
 
 def _watched(progress: Progress) -> contextlib.AbstractContextManager[object]:
     """Tells which kernel is being compiled."""
+    progress.say("loading the compiler")
     from lightcollapse.cli.compilation import Compilation
 
     return Compilation(progress)

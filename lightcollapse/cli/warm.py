@@ -85,7 +85,8 @@ def everything() -> list[str]:
 
 def compiled(name: str) -> dict[str, Any]:
     """Run small cards until all their kernels are compiled: name, how many kernels that took, and seconds."""
-    from lightcollapse.cli.compilation import Compilation, note
+    from lightcollapse.cli.compilation import Compilation
+    from lightcollapse.compiler import note
     from lightcollapse.loop import run
 
     start = time.monotonic()
