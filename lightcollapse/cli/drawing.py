@@ -34,7 +34,7 @@ class Drawer:
         if _cores() > 1 and sys.executable:
             with suppress(OSError):
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", __name__],
+                    [sys.executable, "-P", "-m", __name__],  # -P: no file of the user's folder is imported
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
