@@ -128,7 +128,7 @@ def validate(
     texts, human = written(card, seed, replicate, checkpoints, progress)
     with tempfile.TemporaryDirectory() as folder:
         files = {t: _saved(Path(folder) / f"{t}.jsonl", text, human) for t, text in enumerate(texts)}
-        found = [_held(files, order, human.unit.__name__.lower(), seed) for order in orders]
+        found = [_held(files, order, type(human.unit).__name__.lower(), seed) for order in orders]
     rows = tuple(row for mine, _ in found for row in mine)
     return Validation(rows, tuple(departure for _, departure in found), card.generations)
 

@@ -8,6 +8,7 @@ import itertools
 import json
 import lzma
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightcollapse.corpus import human, padding, reading, shuffle, units
-from lightcollapse.errors import CardError, DataError, LimitError
+from lightcollapse.errors import CardError, DataError, LimitError, MissingExtra
+from lightcollapse.families import NGram
+from lightcollapse.loop import run
+from lightcollapse.scenario import Scenario
 from lightcollapse.sources import Text
 
 TEXT = "".join(f"Paragraph {i} tells of näive {'cats' if i % 3 else 'dogs'}.\nIt ends.\n\n" for i in range(30))
@@ -284,3 +288,39 @@ def test_provenance_names_the_text_without_its_directory(path: str) -> None:
         "corpus": "text.txt",
         "corpus_sha256": hashlib.sha256(TEXT.encode()).hexdigest(),
     }
+
+
+# --- Pieces of byte-pair encoding ------------------------------------------------------------------------------------
+
+
+def test_pieces_join_up_to_the_text_and_are_learned_alike() -> None:
+    pytest.importorskip("tokenizers", reason='unit "bpe" needs: pip install "lightcollapse[tokenizers]"')
+    texts = [TEXT, "the cat sat on the mat\n" * 9, "näh, näh"]
+    first, again = (units.cutter("bpe", texts, 300) for _ in range(2))
+    for text in (*texts, "words that were never seen: Žluťoučký"):
+        symbols = first.encode(text)
+        assert list(symbols) == list(again.encode(text))
+        assert first.decode(symbols) == text and len(symbols) <= len(text.encode())
+    assert len(first.encode(texts[1])) < len(texts[1]) / 2
+    words = first.words(texts[1], units.letters(texts[1]))
+    assert "Ġthe" in words and not any("\n" in first.decode(np.array([word], dtype=object)) for word in words)
+    assert first.inside("the cat, the mat", units.letters("the"), {"Ġthe"}).sum() == 1
+
+
+def test_a_family_runs_on_pieces(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason='unit "bpe" needs: pip install "lightcollapse[tokenizers]"')
+    source = Text(str(Path(__file__).parent / "data/tiny.txt"), unit="bpe", pieces=300, document_length=32)
+    human = source.human(1)
+    assert human.alphabet <= 300 and human.rare.any()
+    record = run(Scenario(source, NGram(2), sample_size=400, generations=2), 1, 2)
+    assert not any(np.isnan(values).any() for values in record.metrics.values()) and len(record.excerpts) == 3
+    assert Scenario.from_toml(record.scenario.to_toml()) == record.scenario
+
+
+def test_pieces_need_their_package_and_their_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(MissingExtra, match=r'pip install "lightcollapse\[tokenizers\]"'):
+        units.cutter("bpe", ["a"], 300)
+    for fields, said in (({"pieces": 300}, 'pieces belong to unit "bpe"'), ({"unit": "bpe", "pieces": 9}, "256")):
+        with pytest.raises(CardError, match=said):
+            Text(**fields)  # type: ignore[arg-type]

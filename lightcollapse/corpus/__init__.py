@@ -6,6 +6,6 @@ from lightcollapse.corpus.human import Human, part
 from lightcollapse.corpus.padding import pad, runs
 from lightcollapse.corpus.reading import Corpus, read, stat
 from lightcollapse.corpus.shuffle import permutation, uniforms
-from lightcollapse.corpus.units import UNITS
+from lightcollapse.corpus.units import LEARNED, UNITS
 
-__all__ = ["UNITS", "Corpus", "Human", "pad", "part", "permutation", "read", "runs", "stat", "uniforms"]
+__all__ = ["LEARNED", "UNITS", "Corpus", "Human", "pad", "part", "permutation", "read", "runs", "stat", "uniforms"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lightcollapse.corpus.padding import Symbols, pad
 from lightcollapse.corpus.reading import Corpus
 from lightcollapse.corpus.shuffle import permutation
-from lightcollapse.corpus.units import UNITS, Unit, letters
+from lightcollapse.corpus.units import Unit, cutter, letters
 from lightcollapse.errors import DataError
 
 _SPLIT = 4  # the generator's stream for parting documents
@@ -44,7 +44,7 @@ class Human:
         law: what wrote the text, where that is known.
     """
 
-    unit: type[Unit]
+    unit: Unit
     values: NDArray[np.generic]
     training: Symbols
     held_out: Symbols
@@ -68,7 +68,8 @@ class Human:
 
     def spelled_words(self) -> list[Symbols]:
         """The symbols of each word type of the training part, int32 each."""
-        encoded = [self.unit.encode(word) for word in self.words]
+        spelled = self.unit.encode if self.unit.spells else _itself
+        encoded = [spelled(word) for word in self.words]
         if not encoded:
             return []
         cuts = np.cumsum([len(symbols) for symbols in encoded])[:-1]
@@ -81,7 +82,15 @@ class Human:
 
 
 def part(
-    corpus: Corpus, *, unit: str, lowercase: bool, held_out: float, rare_share: float, document_length: int, seed: int
+    corpus: Corpus,
+    *,
+    unit: str,
+    lowercase: bool,
+    held_out: float,
+    rare_share: float,
+    document_length: int,
+    seed: int,
+    pieces: int = 0,
 ) -> Human:
     """Part a corpus by whole documents: in random order they are held out until `held_out` of the symbols are.
 
@@ -91,9 +100,9 @@ def part(
     Rare words are the word types of the training part from the rarest on, ties in alphabetical order, while together
     they are at most `rare_share` of its word tokens. Raises DataError where the text is too short to part.
     """
-    cutter = UNITS[unit]
     texts = [document.lower() if lowercase else document for document in corpus.documents]
-    encoded = [cutter.encode(text) for text in texts]
+    cut = cutter(unit, texts, pieces)
+    encoded = [cut.encode(text) for text in texts]
     kept = [i for i, symbols in enumerate(encoded) if len(symbols)]
     if len(kept) < 2:
         raise DataError(f"{corpus.name!r} is too short to hold a part of it out: it holds fewer than 2 pieces of text")
@@ -103,21 +112,26 @@ def part(
 
     values, counts = np.unique(np.concatenate([encoded[i] for i in learn]), return_counts=True)
     pattern = letters("".join(texts[i] for i in learn))
-    tokens = Counter(word for i in learn for word in cutter.words(texts[i], pattern))
+    tokens = Counter(word for i in learn for word in cut.words(texts[i], pattern))
     chosen = rare_words(tokens, rare_share)
     wider = letters("".join(texts))  # a letter that only held-out text has is still part of a word
     return Human(
-        unit=cutter,
+        unit=cut,
         values=values,
         training=pad(_identify(np.concatenate([encoded[i] for i in learn]), values), document_length),
         held_out=pad(_identify(np.concatenate([encoded[i] for i in judge]), values), document_length),
-        rare=np.concatenate([cutter.inside(texts[i], wider, chosen) for i in judge]),
+        rare=np.concatenate([cut.inside(texts[i], wider, chosen) for i in judge]),
         words=tuple(sorted(tokens)),
         rare_words=frozenset(chosen),
         counts=counts.astype(np.int64),
         name=corpus.name,
         sha256=corpus.sha256,
     )
+
+
+def _itself(word: str) -> NDArray[np.generic]:
+    """A word that is a symbol."""
+    return np.array([word], dtype=object)
 
 
 def _held_out(sizes: list[int], share: float, seed: int) -> list[bool]:

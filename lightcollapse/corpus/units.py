@@ -1,12 +1,17 @@
-"""What a symbol is. To add a unit: a class here, and a line in UNITS."""
+"""What a symbol is. To add a unit: a class here, and a line in UNITS; one that is learned has its line in `cutter`."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lightcollapse.errors import MissingExtra
 
 _TOKEN = re.compile(r"\w+")
 
@@ -26,20 +31,16 @@ class Unit(Protocol):
 
     spells: ClassVar[bool]
 
-    @staticmethod
-    def encode(text: str) -> NDArray[Any]:
+    def encode(self, text: str) -> NDArray[Any]:
         """One sortable value a symbol, (symbols,)."""
 
-    @staticmethod
-    def words(text: str, pattern: re.Pattern[str]) -> list[str]:
+    def words(self, text: str, pattern: re.Pattern[str]) -> list[str]:
         """The word tokens of a text."""
 
-    @staticmethod
-    def inside(text: str, pattern: re.Pattern[str], chosen: set[str]) -> NDArray[np.bool_]:
+    def inside(self, text: str, pattern: re.Pattern[str], chosen: set[str]) -> NDArray[np.bool_]:
         """Which symbols lie inside the chosen words, (symbols,)."""
 
-    @staticmethod
-    def decode(values: NDArray[Any]) -> str:
+    def decode(self, values: NDArray[Any]) -> str:
         """Text of these symbols, for people to read."""
 
 
@@ -115,4 +116,53 @@ class Words:
         return " ".join(values)
 
 
+class Pieces:
+    """Pieces of byte-pair encoding, learned from the text that they cut; none crosses the space before a word.
+
+    A word, for the rare ones, is a piece that is all letters, with the space before it or without. Source of the
+    learning: the package tokenizers. Raises MissingExtra where it is not installed.
+    """
+
+    spells: ClassVar[bool] = False
+
+    def __init__(self, texts: Sequence[str], pieces: int) -> None:
+        try:
+            library = import_module("tokenizers")
+        except ImportError:
+            raise MissingExtra(
+                'unit "bpe" needs the package tokenizers: pip install "lightcollapse[tokenizers]"'
+            ) from None
+        self._cutter = library.Tokenizer(library.models.BPE())
+        self._cutter.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        self._cutter.decoder = library.decoders.ByteLevel()
+        trainer = library.trainers.BpeTrainer(
+            vocab_size=pieces,
+            initial_alphabet=sorted(library.pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        self._cutter.train_from_iterator(texts, trainer)
+
+    def encode(self, text: str) -> NDArray[Any]:
+        return np.array(self._cutter.encode(text).tokens, dtype=object)
+
+    def words(self, text: str, pattern: re.Pattern[str]) -> list[str]:
+        return [piece for piece in self.encode(text) if self._is_word(piece)]
+
+    def inside(self, text: str, pattern: re.Pattern[str], chosen: set[str]) -> NDArray[np.bool_]:
+        return np.array([piece in chosen for piece in self.encode(text)], dtype=np.bool_)
+
+    def decode(self, values: NDArray[Any]) -> str:
+        return str(self._cutter.decoder.decode(values.tolist()))
+
+    @functools.lru_cache(maxsize=2**16)  # noqa: B019 - pieces live as long as the text that they were learned from
+    def _is_word(self, piece: str) -> bool:
+        return str(self._cutter.decoder.decode([piece])).removeprefix(" ").isalpha()
+
+
 UNITS: dict[str, type[Unit]] = {"chars": Chars, "bytes": Bytes, "words": Words}
+LEARNED = "bpe"  # the unit that is learned from the text
+
+
+def cutter(unit: str, texts: Sequence[str], pieces: int) -> Unit:
+    """What cuts these texts into symbols; `pieces` is how many kinds of them byte-pair encoding makes."""
+    return Pieces(texts, pieces) if unit == LEARNED else UNITS[unit]()

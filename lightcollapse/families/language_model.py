@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.corpus import Human, padding, permutation
+from lightcollapse.corpus import LEARNED, Human, padding, permutation
 from lightcollapse.corpus.human import Law
 from lightcollapse.curation import COSTS, Curation, metrics_of
 from lightcollapse.errors import CardError, DataError, require
@@ -150,7 +150,7 @@ class LanguageModel(Family, frozen=True):
         if self.unit not in (None, source.unit):
             raise CardError(f"the unit of family {self.kind} must be its source's, {source.unit!r}, got {self.unit!r}")
         corpus = source.corpus()
-        most = sum(map(len, corpus.documents)) * (4 if source.unit == "bytes" else 1)
+        most = sum(map(len, corpus.documents)) * (4 if source.unit in ("bytes", LEARNED) else 1)
         fewest, called = self.shortest(source)
         if most < fewest:
             raise DataError(f"{corpus.name!r} is shorter than {called}, {fewest} symbols; give a longer text")

@@ -176,7 +176,7 @@ def _unigrams(path: str, lowercase: bool) -> tuple[list[float], int]:
     """Frequencies of a text's words, and how many words it has."""
     text = "\n".join(read(path).documents)
     text = text.lower() if lowercase else text
-    _, counts = np.unique(UNITS["words"].encode(text), return_counts=True)
+    _, counts = np.unique(UNITS["words"]().encode(text), return_counts=True)
     total = int(counts.sum())
     return (counts / total).tolist(), total
 
