@@ -9,6 +9,7 @@ import gc
 import io
 import os
 import pickle
+import select
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -88,7 +89,8 @@ def _draw(record: Record, stem: Path, recipe: Mapping[str, Any]) -> list[Path]:
 
 
 def _prepare() -> None:
-    """Import what a figure needs, and draw a small one: the first takes twice as long, by fonts that are looked for.
+    """Import what a figure needs, and while nobody asks draw a small one: the first takes twice as long, by fonts that
+    are looked for.
 
     A quarter of the import's time goes into documentation that matplotlib writes of itself, class by class: none here.
     """
@@ -98,11 +100,21 @@ def _prepare() -> None:
         artist.Artist._update_set_signature_and_docstring = classmethod(lambda of: None)
     from lightcollapse import plot
 
+    if _asked():
+        return
     with plot.sheet(height=1.0) as (figure, axes):
         axes[0, 0].semilogy([1.0, 1000.0], label="first")
         figure.legend()
         for kind in _FORMATS:
             figure.savefig(io.BytesIO(), format=kind)
+
+
+def _asked() -> bool:
+    """Whether there is something to draw already; no where that cannot be seen, as of Windows' pipes."""
+    try:
+        return bool(select.select([sys.stdin], [], [], 0.0)[0])
+    except (OSError, ValueError):
+        return False
 
 
 def _main() -> None:
