@@ -148,7 +148,7 @@ def _join(card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, don
         metrics=metrics,
         absorbed=_absorbed(card.family, metrics),
         excerpts=done[starts[0]].excerpts,
-        provenance=_provenance() | card.source.provenance(),
+        provenance=_provenance() | card.family.provenance() | card.source.provenance(),
     )
 
 

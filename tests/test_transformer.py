@@ -137,6 +137,28 @@ def test_a_document_does_not_depend_on_those_beside_it(monkeypatch: pytest.Monke
         assert not np.array_equal(made.write(10 * SHAPE.length, SHAPE.length, *other), few)
 
 
+def test_writing_takes_fewer_documents_at_once_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Fitted(network())
+    whole = made.write(300 * SHAPE.length, SHAPE.length, 2, 1, 9)
+    continued = Fitted.continued
+
+    def scarce(self: Fitted, numbers: Any, how: Decoding) -> Any:
+        if len(numbers) > scarce.room:  # type: ignore[attr-defined]
+            raise torch.cuda.OutOfMemoryError("no memory")
+        return continued(self, numbers, how)
+
+    monkeypatch.setattr(Fitted, "continued", scarce)
+    scarce.room = 40  # type: ignore[attr-defined]
+    with pytest.warns(UserWarning, match="ran out of memory: .* documents are written at once") as told:
+        assert np.array_equal(made.write(300 * SHAPE.length, SHAPE.length, 2, 1, 9), whole)
+    assert [str(one.message).split(": ")[1].split()[0] for one in told] == ["64", "32"]
+    scarce.room = 0  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(LimitError, match="does not hold one document in writing"):
+            made.write(9, SHAPE.length, 2, 1, 9)
+
+
 def test_symbols_are_drawn_by_their_law() -> None:
     """Evenly spread uniforms pass each symbol as often as its chance says, to one of them."""
     law = np.array([0.05, 0.4, 0.25, 0.0, 0.3])
@@ -282,11 +304,13 @@ def test_held_out_documents_stop_training_early() -> None:
 
 
 def test_a_generation_may_start_from_the_last_ones_weights() -> None:
-    begun = replace(CARD, family=replace(SMALL, start="previous", tokens=100))
-    anew = replace(CARD, family=replace(SMALL, tokens=100))
-    first, second = (run(card, 1, 1).metrics["perplexity"][0] for card in (begun, anew))
-    assert first[:2].tobytes() == second[:2].tobytes()
-    assert first[3] < second[3]
+    """Real text in every generation teaches more, the longer it is learned from."""
+    family = replace(SMALL, tokens=800)
+    cards = (replace(CARD, family=replace(family, start=start), regime=FreshFraction(1.0))
+             for start in ("previous", "scratch"))  # fmt: skip
+    begun, anew = (run(card, 1, 1).metrics["perplexity"][0] for card in cards)
+    assert begun[:2].tobytes() == anew[:2].tobytes()
+    assert begun[3] < anew[3] and begun[3] < begun[1]
 
 
 # --- runs
@@ -305,6 +329,7 @@ def test_the_bits_do_not_depend_on_how_the_work_is_cut(regime: Any) -> None:
 
 def test_a_whole_corpus_shares_its_first_model() -> None:
     record = run(replace(CARD, sample_size=None, generations=1), 1, 2)
+    assert record.provenance["torch"] == torch.__version__
     assert np.ptp(record.metrics["perplexity"][:, 1]) == 0.0
     card = Scenario(Text(str(CORPUS), document_length=16), SMALL, sample_size=400, generations=2)
     assert len(run(card, 1, 1).excerpts) == 3

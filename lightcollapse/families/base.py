@@ -79,6 +79,11 @@ class Family(Part, frozen=True):
         """What must be installed before cards of the family run, with the pip line; empty where all is."""
         return ""
 
+    @classmethod
+    def provenance(cls) -> dict[str, str]:
+        """What a record keeps of versions that decide this family's last digits alone."""
+        return {}
+
     def check(self, source: Any, schedule: Schedule, curation: tuple[Curation, ...] = ()) -> None:
         """Raise CardError where this family cannot be fitted to that source under that schedule and curation."""
         refuse_columns(self, schedule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -69,6 +70,10 @@ class Transformer(LanguageModel, frozen=True):
         if all(importlib.util.find_spec(name) for name in _NEEDED):
             return ""
         return f'family {cls.kind} needs torch and safetensors: pip install "lightcollapse[torch]"'
+
+    @classmethod
+    def provenance(cls) -> dict[str, str]:
+        return {"torch": version("torch")}
 
     @property
     def unit(self) -> str | None:

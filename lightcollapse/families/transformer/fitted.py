@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightcollapse.corpus import padding
 from lightcollapse.corpus.shuffle import philox
+from lightcollapse.errors import LimitError
 from lightcollapse.families.transformer.device import exactly
 from lightcollapse.families.transformer.documents import before, rectangle
 from lightcollapse.families.transformer.network import Cache, Network
@@ -108,14 +110,18 @@ class Fitted:
         how = Decoding(temperature, top_k, top_p)
         documents = -(-symbols // length)
         out = np.zeros((documents, length + 1), dtype=np.int32)
-        block = _WRITTEN[self.device.type]
+        block, first = _WRITTEN[self.device.type], 0
         with exactly(self.device), torch.no_grad():
-            for first in range(0, documents, block):
+            while first < documents:
                 here = min(block, documents - first)
                 rows = block if self.device.type == "cpu" else here
                 draws = np.arange(first * length, (first + rows) * length, dtype=np.uint64)
                 numbers = _uniforms(draws, generation, replicate, seed).reshape(rows, length)
-                out[first : first + here, 1:] = self.continued(numbers, how)[:here]
+                try:
+                    out[first : first + here, 1:] = self.continued(numbers, how)[:here]
+                    first += here
+                except torch.cuda.OutOfMemoryError:
+                    block = _smaller(here)
         text = np.append(out.ravel(), np.int32(0))
         return padding.head(text, symbols)
 
@@ -135,6 +141,14 @@ class Fitted:
             out[:, place + 1] = chosen(logits.double(), uniforms[:, place], how)
         written: NDArray[np.int32] = out[:, 1:].cpu().numpy().astype(np.int32)
         return written
+
+
+def _smaller(documents: int) -> int:
+    """Half as many documents to write at once. Raises LimitError where there is but one."""
+    if documents == 1:
+        raise LimitError("the GPU's memory does not hold one document in writing; give a smaller width or depth")
+    warnings.warn(f"the GPU ran out of memory: {documents // 2} documents are written at once", stacklevel=3)
+    return documents // 2
 
 
 def chosen(logits: torch.Tensor, uniforms: torch.Tensor, how: Decoding) -> torch.Tensor:
