@@ -386,6 +386,31 @@ def test_intervals_cover() -> None:
     assert min(held.values()) >= 30, held
 
 
+def test_intervals_allow_for_what_another_text_would_lack() -> None:
+    """Where every n-gram was seen, halves of the documents know of none that is not: Poisson's interval of 0 does."""
+    choices = {"unit": "words", "order": 1, "bootstrap": 20, "entropy": "chao-wang-jost", "errors": "strict",
+               "rare_order": 1, "seed": 0}  # fmt: skip
+    generator = np.random.default_rng(0)
+    law = np.full(20, 1 / 20)
+    found = measured(made([drawn(law, 40, 25, generator), drawn(law, 40, 25, generator)]), choices)
+    mass, support = found["missing_mass_1", 1], found["support_1", 1]
+    assert mass.value == 0.0 and mass.ci_high == pytest.approx(-np.log(0.025) / 1000)
+    assert support.value == 20 and support.ci_low == pytest.approx(20 + np.log(0.025)) and support.ci_high == 20
+    wide = found["entropy_1", 1]
+    assert wide.ci_low is not None and wide.ci_low < wide.value < (wide.ci_high or 0.0)  # type: ignore[operator]
+
+
+def test_a_divergence_says_that_it_is_cut_where_much_is_unseen() -> None:
+    choices = {"unit": "words", "order": 1, "bootstrap": 20, "entropy": "chao-wang-jost", "errors": "strict",
+               "rare_order": 1, "seed": 0}  # fmt: skip
+    generator = np.random.default_rng(0)
+    found = measured(made([drawn(zipf(2000), 40, 25, generator) for _ in range(2)]), choices)
+    row = found["kl_source_model_1", 1]
+    assert "not the whole of KL" in row.note and not row.doubtful
+    found = measured(made([drawn(zipf(10), 40, 25, generator) for _ in range(2)]), choices)
+    assert found["kl_source_model_1", 1].note == ""
+
+
 # --- Collapse, and none ------------------------------------------------------------------------------------------
 
 

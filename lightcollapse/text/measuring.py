@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import chdtri, stdtrit
 
 from lightcollapse.corpus import uniforms
 from lightcollapse.errors import CardError, nearest, require
@@ -32,6 +32,7 @@ _SPELLED = 4  # so many characters or bytes are a piece of knowledge, as a word 
 _LEVEL = 0.95
 _UNSEEN = 0.5  # a law of which more is unseen is not known well enough for its entropy or its divergence
 _BIASED = 0.02  # unseen share above which the Jensen-Shannon divergence is noticeably too high
+_FEW_ONCE = 10.0  # n-grams seen once below which halves of the documents hardly differ in their types
 _COPIED = 0.05
 _HEAVY = 0.2  # share of one document in a generation above which resampling documents says little
 _COINS = 9  # stream of the generator, for blocks of compressed text
@@ -238,6 +239,24 @@ class _Maker:
         half = max(self.t[0], self.t[g]) * float(np.std(lanes[1:], ddof=1))
         return value - half, value + half
 
+    def widen(self, once: list[float], scale: list[float] | None = None) -> None:
+        """Make the last rows' intervals, a row for each generation, as wide as few n-grams seen once ask for.
+
+        Where hardly any was seen once, halves of the documents show the same n-grams and differ in nothing, though
+        another text might lack a few: the interval of a Poisson count, times the scale (None: types, which more n-grams
+        seen once make fewer).
+        """
+        first = len(self.rows) - len(once)
+        for g, seen in enumerate(once):
+            row = self.rows[first + g]
+            if seen >= _FEW_ONCE or row.value is None or row.ci_low is None or row.ci_high is None:
+                continue
+            least = float(chdtri(2.0 * seen, (1.0 + _LEVEL) / 2.0)) / 2.0 if seen else 0.0
+            most = float(chdtri(2.0 * seen + 2.0, (1.0 - _LEVEL) / 2.0)) / 2.0
+            low, high = (least * scale[g], most * scale[g]) if scale else (
+                row.value - (most - seen), row.value + (seen - least))  # fmt: skip
+            self.rows[first + g] = replace(row, ci_low=min(row.ci_low, low), ci_high=max(row.ci_high, high))
+
     def floor(self, metric: str, lanes: Float, note: str) -> None:
         """The row of the baseline where a metric compares with it: halves of it against their other halves."""
         name = self.texts.names[0]
@@ -267,11 +286,15 @@ def _of_order(maker: _Maker, counts: Counts, entropy: str, knowledge: bool) -> d
     thin = [_thin(float(mass[0])) for mass in missing]
     unequal = [_unequal(texts, counts, g) for g in groups]
     far = frozenset(g for g in groups if unequal[g])
+    once = [float(each.seen(1)[0]) for each in seen]
     maker.add(f"distinct_{n}", [each.distinct(points) for each in seen], unequal, far)
+    maker.widen(once)
     own_size = [_own_size(counts, g) for g in groups]
     maker.add(f"support_{n}", [each.support() for each in seen], own_size)
+    maker.widen(once)
     maker.add(f"chao1_{n}", [each.chao1() for each in seen], ["lower bound"] * len(groups))
     maker.add(f"missing_mass_{n}", missing, own_size)
+    maker.widen(once, [1.0 / float(each.n[0]) for each in seen])
     maker.add(f"entropy_{n}", [each.entropy(entropy) for each in seen], thin)
     maker.add(f"heterozygosity_{n}", [each.heterozygosity() for each in seen])
     maker.add(f"overlap_{n}", [each.overlap(points - 1) for each in seen], unequal, far)
@@ -315,6 +338,11 @@ def _compared(maker: _Maker, counts: Counts, level: int, missing: float, thin: l
     n = counts.order
     nothing = np.full(1, math.nan)
     biased = "" if missing < _BIASED else "too high by what both samples lack: compare with the noise floor"
+    cut = (
+        ""
+        if missing < _BIASED
+        else f"a series up to {level} n-grams, not the whole of KL: compare with the noise floor"
+    )
     between = "two halves of the baseline: the noise floor"
     for metric in (f"kl_source_model_{n}", f"kl_model_source_{n}", f"js_{n}", f"kl_previous_{n}"):
         if floor is None:
@@ -332,7 +360,7 @@ def _compared(maker: _Maker, counts: Counts, level: int, missing: float, thin: l
             before = g - 1 if metric.startswith("kl_previous") else 0
             q = place[before, g]
             said = unequal[g] or unequal[before]
-            notes.append(said or thin[g] or thin[before] or ("" if not metric.startswith("js") else biased))
+            notes.append(said or thin[g] or thin[before] or (biased if metric.startswith("js") else cut))
             if said:
                 rows.append(nothing)
             elif metric.startswith("js"):
