@@ -32,7 +32,8 @@ _SCALARS: dict[str, tuple[str, str, Any, tuple[type, ...]]] = {
 }
 _ITEMS = {"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"}
 _UNCALLED = ("NRT_adapt_ndarray_from_python", "numba_do_raise", "numba_runtime_build_excinfo_struct", "numba_unpickle")
-# Memory of arrays made inside a kernel: a header of six words, the fourth of which points to the data.
+# Memory of arrays made inside a kernel: a header of six words, the fourth of which points to the data. And the strides
+# of another shape of a whole array in C's order, the only one that kernels reshape.
 _MEMORY = """
 declare ptr @malloc(i64)
 declare void @free(ptr)
@@ -72,8 +73,44 @@ define void @NRT_Free(ptr %start) {
   call void @free(ptr %start)
   ret void
 }
+define i32 @numba_attempt_nocopy_reshape(
+    i64 %axes, ptr %shape, ptr %strides, i64 %count, ptr %wanted, ptr %out, i64 %item, i32 %fortran) {
+  %other = icmp ne i32 %fortran, 0
+  br i1 %other, label %no, label %axis
+axis:
+  %i = phi i64 [ %axes, %0 ], [ %j, %next ]
+  %expected = phi i64 [ %item, %0 ], [ %outer, %next ]
+  %seen = icmp eq i64 %i, 0
+  br i1 %seen, label %fill, label %next
+next:
+  %j = sub i64 %i, 1
+  %stride_at = getelementptr i64, ptr %strides, i64 %j
+  %stride = load i64, ptr %stride_at
+  %size_at = getelementptr i64, ptr %shape, i64 %j
+  %size = load i64, ptr %size_at
+  %outer = mul i64 %expected, %size
+  %whole = icmp eq i64 %stride, %expected
+  br i1 %whole, label %axis, label %no
+no:
+  ret i32 0
+fill:
+  %k = phi i64 [ %count, %axis ], [ %l, %write ]
+  %step = phi i64 [ %item, %axis ], [ %wider, %write ]
+  %filled = icmp eq i64 %k, 0
+  br i1 %filled, label %yes, label %write
+write:
+  %l = sub i64 %k, 1
+  %out_at = getelementptr i64, ptr %out, i64 %l
+  store i64 %step, ptr %out_at
+  %wanted_at = getelementptr i64, ptr %wanted, i64 %l
+  %length = load i64, ptr %wanted_at
+  %wider = mul i64 %step, %length
+  br label %fill
+yes:
+  ret i32 1
+}
 """ + "".join(f"define void @{name}() {{\n  call void @abort()\n  unreachable\n}}\n" for name in _UNCALLED)
-_MADE = {"NRT_MemInfo_alloc_aligned", "NRT_MemInfo_call_dtor", "NRT_Free", *_UNCALLED}
+_MADE = {"NRT_MemInfo_alloc_aligned", "NRT_MemInfo_call_dtor", "NRT_Free", "numba_attempt_nocopy_reshape", *_UNCALLED}
 _LIBRARY = (
     "malloc",
     "free",

@@ -33,6 +33,15 @@ def mixed(yes, whole, word, number, pair, plane):  # type: ignore[no-untyped-def
     return made.sum() if yes else -made.sum()
 
 
+def shaped(flat, rows):  # type: ignore[no-untyped-def]
+    """A part of a line as a table, and back."""
+    table = flat[: rows * 3].reshape((rows, 3))
+    for i in range(rows):
+        for j in range(3):
+            table[i, j] += 10.0 * i + j
+    return table.reshape(rows * 3)[3 * rows - 1]
+
+
 def arguments() -> tuple[Any, ...]:
     lines = np.arange(3, dtype=np.int64)
     return True, -7, np.uint64(2**63 + 5), 0.3, (lines, np.uint64(9)), np.ones((3, 2))
@@ -122,6 +131,19 @@ def test_memory_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
     assert loaded is not None
     with pytest.raises(MemoryError):
         loaded(2**58)
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_kernel_may_give_arrays_another_shape(tmp_path: Path, rows: int) -> None:
+    numba: Any = importlib.import_module("numba")
+    dispatcher = numba.njit(shaped, error_model="numpy", no_cfunc_wrapper=True)
+    theirs, ours = np.ones(14), np.ones(14)
+    last = dispatcher(theirs, rows)
+    native.keep(tmp_path / "shaped.native", dispatcher)
+    loaded = native.load(tmp_path / "shaped.native")
+    assert loaded is not None
+    assert loaded(ours, rows) == last == 10.0 * (rows - 1) + 3.0
+    assert ours.tobytes() == theirs.tobytes()
 
 
 def test_what_cannot_be_passed_on_is_not_kept(tmp_path: Path) -> None:
