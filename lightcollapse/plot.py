@@ -226,7 +226,14 @@ def forecast_course(forecast: Forecast, metrics: Sequence[str] | None = None) ->
             axis.plot(t, value, color=BLUE, label="forecast")
             if forecast.trusted < t[-1]:
                 axis.axvspan(forecast.trusted, t[-1], color="0.85", alpha=0.6, linewidth=0, label="not trusted")
-            axis.set(xlabel="generation", ylabel=label(metric) if not metric.startswith("kept_") else metric)
+            shown_as = (
+                "KL from human text (nats)"
+                if metric == "kl"
+                else metric
+                if metric.startswith("kept_")
+                else label(metric)
+            )
+            axis.set(xlabel="generation", ylabel=shown_as)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         for axis in axes.flat[len(shown) :]:
             axis.set_visible(False)

@@ -238,6 +238,18 @@ def test_validation_needs_its_extra_and_says_the_pip_line(
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mlcroissant") is None, reason="mlcroissant is not installed")
+@pytest.mark.parametrize("wrong", [{"@type": "cr:Nothing"}, {"distribution": [{"@type": "cr:FileObject"}]}])
+def test_mlcroissant_rejects_a_wrong_certificate(
+    folder: Path, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module("lightcollapse.certificate.croissant")
+    right = module.jsonld
+    monkeypatch.setattr(module, "jsonld", lambda made: right(made) | wrong)
+    assert main(["certify", str(folder / "human.txt"), "--validate", *FAST]) == 3
+    assert "0 errors" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlcroissant") is None, reason="mlcroissant is not installed")
 def test_mlcroissant_finds_no_error(folder: Path) -> None:
     made = made_of(folder, "human.txt", "poor.txt", EVIL, chain=True)
     assert validate(made)[1] == []

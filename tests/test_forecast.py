@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import lightcollapse as lc
+from lightcollapse import gallery
 from lightcollapse.cli import main
 from lightcollapse.errors import CardError, DataError
 from lightcollapse.forecasting import forecast_counts
@@ -315,9 +316,20 @@ def test_python_and_the_command_say_the_same(book: str, capsys: pytest.CaptureFi
     assert float(rows[-1].split(",")[2]) == made["entropy", 2].value
 
 
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_the_course_is_drawn_with_its_recipe(
+    book: str, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"course.{kind}"
+    assert main(["forecast", book, "--generations", "3", "--figure", str(path)]) == 0
+    assert "figure:" in capsys.readouterr().err
+    assert gallery.recipe_of(path)["forecast"]["generations"] == 3
+
+
 @pytest.mark.parametrize(
     "arguments,code,message",
     [
+        (["BOOK", "--figure", "a.gif"], 2, "must end in .png, .svg or .pdf"),
         (["nowhere.txt"], 4, "no such file"),
         (["BOOK", "--fresh", "2"], 2, "fresh must lie in"),
         (["BOOK", "--metric", "entropie"], 2, "did you mean 'entropy'"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lightcollapse.cli import table
+from lightcollapse.cli import picture, table
 from lightcollapse.cli.output import clean, envelope, write
 from lightcollapse.cli.progress import Progress
 
@@ -60,9 +60,17 @@ _DRIVERS = {"effective_sample_size": "effective sample size", "temperature": "te
 @click.option("--max-bytes", type=int, default=2**30, metavar="N", show_default=True, help="Of all text, unpacked.")
 @click.option("--seed", type=int, default=0, metavar="N", show_default=True, help="Of the halves of documents.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Show this metric (repeatable).")
+@click.option("--figure", metavar="FILE", help="Draw it with its bands: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated rows.")
-def command(files: tuple[str, ...], metrics: tuple[str, ...], as_json: bool, as_csv: bool, **options: Any) -> None:
+def command(
+    files: tuple[str, ...],
+    metrics: tuple[str, ...],
+    figure: str | None,
+    as_json: bool,
+    as_csv: bool,
+    **options: Any,
+) -> None:
     """Forecast the vocabulary of generations that are not written yet.
 
     Types, entropy, heterozygosity, divergence from the baseline, and how many of its rare types survive; each with a
@@ -76,12 +84,17 @@ def command(files: tuple[str, ...], metrics: tuple[str, ...], as_json: bool, as_
         raise click.UsageError("no FILES given", click.get_current_context())
     if as_json and as_csv:
         raise CardError("--json and --csv cannot both be printed; choose one")
+    picture.check(figure)
     with Progress() as progress:
         progress.say("forecasting")
         found = forecast(list(files), **options)
     for metric in metrics:
         if metric not in found.metrics:
             raise CardError(f"no metric {metric!r} here; {nearest(metric, found.metrics)}")
+    if figure is not None:
+        from lightcollapse.plot import forecast_course
+
+        picture.draw(figure, lambda: forecast_course(found, metrics), {"forecast": found.recipe})
     rows = [row for row in found.rows if not metrics or row.metric in metrics]
     if as_json:
         more = {"drivers": [asdict(driver) for driver in found.drivers],

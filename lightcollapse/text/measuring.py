@@ -199,7 +199,11 @@ def _measured(texts: Texts, choices: dict[str, Any]) -> Measurement:
     else:
         nothing = [np.full(1, math.nan)] * len(texts.generations)
         for metric in ("perplexity", "rare_perplexity", "reverse_perplexity"):
-            maker.add(metric, nothing, ["counts hold no text to fit a model on"] * len(nothing))
+            maker.add(
+                metric,
+                nothing,
+                ["counts hold no text to fit a model on: measure the files themselves for perplexities"] * len(nothing),
+            )
     _of_documents(maker, seed)
     recipe["generations"] = [_sizes(generation) for generation in texts.generations]
     return Measurement(tuple(maker.rows), texts.names, recipe, tuple(_warnings(texts, choices["bootstrap"])))
