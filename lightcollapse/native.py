@@ -31,7 +31,13 @@ _SCALARS: dict[str, tuple[str, str, Any, tuple[type, ...]]] = {
     "float64": ("d", "double", ctypes.c_double, (float, np.float64)),
 }
 _ITEMS = {"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"}
-_UNCALLED = ("NRT_adapt_ndarray_from_python", "numba_do_raise", "numba_runtime_build_excinfo_struct", "numba_unpickle")
+_UNCALLED = (  # but by the door for Python
+    "NRT_adapt_ndarray_from_python",
+    "numba_adapt_ndarray",
+    "numba_do_raise",
+    "numba_runtime_build_excinfo_struct",
+    "numba_unpickle",
+)
 # Memory of arrays made inside a kernel: a header of six words, the fourth of which points to the data. And the strides
 # of another shape of a whole array in C's order, the only one that kernels reshape.
 _MEMORY = """

@@ -133,10 +133,10 @@ def test_memory_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
         loaded(2**58)
 
 
-@pytest.mark.parametrize("rows", [1, 4])
-def test_a_kernel_may_give_arrays_another_shape(tmp_path: Path, rows: int) -> None:
+@pytest.mark.parametrize(("rows", "counted"), [(1, True), (4, True), (4, False)])
+def test_a_kernel_may_give_arrays_another_shape(tmp_path: Path, rows: int, counted: bool) -> None:
     numba: Any = importlib.import_module("numba")
-    dispatcher = numba.njit(shaped, error_model="numpy", no_cfunc_wrapper=True)
+    dispatcher = numba.njit(shaped, error_model="numpy", no_cfunc_wrapper=True, _nrt=counted)
     theirs, ours = np.ones(14), np.ones(14)
     last = dispatcher(theirs, rows)
     native.keep(tmp_path / "shaped.native", dispatcher)

@@ -309,7 +309,7 @@ class CategoricalSimulation:
         schedule, _, _, _, law, source, gone = self.tables
         steady = int(self.schedule["size"][-1])
         tables = tables_for(len(law), steady)
-        room = rooms(schedule, len(law), self.drifts_from)
+        room = getattr(rooms, "py_func", rooms)(schedule, len(law), self.drifts_from)  # makes arrays, and no more
         counts, numbers, scratch = room[3], room[4], room[5]
         for i, replicate in enumerate(replicates):
             counter = (replicate, *key(self.seed))
