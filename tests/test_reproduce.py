@@ -402,6 +402,14 @@ def test_another_text_than_the_papers_gives_numbers_and_no_verdict(capsys: pytes
     assert call(capsys, "suresh-unigram", "--corpus", "none.txt")[0] == 4
 
 
+def test_a_text_that_nothing_reads_is_said_and_makes_no_other_run(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.txt").write_text(WORDS)
+    assert call(capsys, "shumailov-w2", "--quick", "-o", "kept")[0] == 0
+    code, out, err = call(capsys, "shumailov-w2", "--quick", "-o", "kept", "--corpus", "mine.txt")
+    assert code == 0 and "0.0150" in out and "--corpus is not used" in err
+    assert call(capsys, "fresh-5-percent", "--quick", "--corpus", "none.txt")[0] == 4
+
+
 # --- bad input
 
 

@@ -117,6 +117,8 @@ def command(
         return
     if not 0 <= seed < 2**64:
         raise click.BadParameter("seed must lie in [0, 2^64)", ctx, param_hint="--seed")
+    if corpus is not None:
+        _check_corpus(corpus, chosen)
     until = math.inf if max_seconds is None else time.monotonic() + max_seconds
     limits = Limits(quick, seed, corpus, until)
     folder = None if output is None else _Folder(Path(output), chosen, limits)
@@ -132,6 +134,19 @@ def command(
     elif len(chosen) > 1:
         write(_summary(rows))
     ctx.exit(INTERRUPTED if interrupted else LIMIT if limits.reached else FAILED if check and wrong else 0)
+
+
+def _uses_corpus(subject: Subject) -> bool:
+    return getattr(subject, "corpus", None) is not None
+
+
+def _check_corpus(corpus: str, chosen: Sequence[Subject]) -> None:
+    """Say at once that the text cannot be read, or that nothing chosen reads it. Raises DataError."""
+    from lightcollapse.corpus import read
+
+    read(corpus)
+    if not any(map(_uses_corpus, chosen)):
+        talk("--corpus is not used: nothing here needs a text of yours, and claims bring their own")
 
 
 def _run(
@@ -346,7 +361,7 @@ def _recipe(chosen: Sequence[Subject], limits: Limits) -> dict[str, Any]:
         "items": {item.name: {name: item.data(name) for name in item.variants()} for item in chosen},
         "seed": limits.seed,
         "quick": limits.quick,
-        "corpus": None if limits.corpus is None else Path(limits.corpus).name,
+        "corpus": Path(limits.corpus).name if limits.corpus and any(map(_uses_corpus, chosen)) else None,
     }
 
 
