@@ -78,7 +78,7 @@ def test_function_cites_a_note_and_a_source(name):
 
 def test_helpers_without_a_note_are_these():
     machinery = {"binomial_rows", "transition", "grouped", "chain_sizes", "forward_laws", "entropy_term",
-                 "entropy_terms", "half_distances", "presences", "expected_each"}  # fmt: skip
+                 "entropy_terms", "half_distances", "presences", "expected_each", "sharing"}  # fmt: skip
     assert {name.split(".")[1] for name in HELPERS} == machinery
 
 
