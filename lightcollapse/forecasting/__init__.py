@@ -104,7 +104,7 @@ def forecast_counts(
 
 def _check(generations: int, sample_size: int | None, fresh: float | None, temperature: float | None) -> None:
     require(1 <= generations <= MOST_AHEAD, f"generations must lie in 1 .. {MOST_AHEAD}", generations,
-            "the tables of counts grow with their square, and no forecast is trusted that far; "
+            "the tables of counts grow with their square; "
             "`plan` has closed forms for any number")  # fmt: skip
     require(sample_size is None or 2 <= sample_size <= 10**12, "sample_size must lie in 2 .. 10^12", sample_size)
     require(fresh is None or 0.0 <= fresh <= 1.0, "fresh must lie in [0, 1]", fresh)
