@@ -13,6 +13,9 @@ from shutil import copy
 
 import numpy as np
 import pytest
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -62,6 +65,44 @@ def test_figure(name: str, elsewhere: Path, tmp_path: Path) -> Figure | None:
     if '"text"' in json.dumps(recipe) and sys.version_info[:2] != PICTURED:
         pytest.skip("the picture is of another Python's manual pages")
     return figure
+
+
+def _drawn(figure: Figure) -> list[np.ndarray]:
+    """The numbers of all lines, dots and bands of a figure."""
+    shapes = [
+        artist.get_offsets() if isinstance(artist, PathCollection) else artist.get_paths()[0].vertices
+        for axis in figure.axes
+        for artist in axis.collections
+        if isinstance(artist, PathCollection) or artist.get_paths()
+    ]
+    lines = [line.get_xydata() for axis in figure.axes for line in axis.get_lines()]
+    images = [image.get_array() for axis in figure.axes for image in axis.get_images()]
+    return [np.ma.filled(np.ma.asarray(each, float), np.nan) for each in (*shapes, *lines, *images)]
+
+
+def _inside(figure: Figure) -> None:
+    """Every text and legend lies within the picture, to a pixel."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    legends = [axis.get_legend() for axis in figure.axes] + figure.legends
+    titles = [text for axis in figure.axes if axis.axison for text in (axis.title, axis.xaxis.label, axis.yaxis.label)]
+    for artist in (*filter(None, legends), *(text for text in titles if text.get_text())):
+        box = artist.get_window_extent(renderer)
+        assert box.x0 >= -1 and box.y0 >= -1, artist
+        assert box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1, artist
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_whole_whatever_draws_it(name: str) -> None:
+    """It shows numbers, each panel says what, and nothing is cut off: no picture, font or version is asked."""
+    with style.context(plot.STYLE):
+        figure, _ = gallery.draw(name, quick=True)
+        numbers = _drawn(figure)
+        assert numbers and not all(np.isnan(each).all() for each in numbers)
+        assert not any(np.isinf(each).any() for each in numbers)
+        assert any(axis.get_legend() for axis in figure.axes) or figure.legends or len(numbers) > 1
+        _inside(figure)
 
 
 @pytest.mark.parametrize("name", NAMES)
