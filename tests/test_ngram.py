@@ -18,7 +18,7 @@ from scipy import stats
 from lightcollapse.corpus import padding
 from lightcollapse.errors import CardError, DataError, LimitError
 from lightcollapse.families import NGram
-from lightcollapse.kernels import counting, laws, ngram, trie
+from lightcollapse.kernels import counting, followers, laws, ngram, trie
 from lightcollapse.kernels.smoothing import SMOOTHINGS
 from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Replace, Window
 from lightcollapse.sources import Normal, Text
@@ -142,6 +142,17 @@ def test_stages_of_sorting_give_one_trie(key_bits: int) -> None:
     staged = trie.build(text, 6, 6, key_bits=key_bits)
     for name in ("positions", "level", "start", "parent", "child", "label", "suffix", "count", "follower", "symbol"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(staged, name))
+
+
+@pytest.mark.parametrize("alphabet", [1, 62, 63, 130, 254, 255])
+def test_bitmaps_find_what_a_search_finds(alphabet: int) -> None:
+    made = trie.build(as_text(random_documents(3, alphabet, 20, 30)), 3, alphabet)
+    found = followers.followers_of(made)
+    assert (len(found.bitmap) == made.contexts) == (alphabet < 255)  # two more symbols: the pad, and the unknown one
+    for context in range(made.contexts):
+        for symbol in range(alphabet + 2):
+            expected = trie.find(made.first, made.symbol, context, symbol)
+            assert followers.slot_of(*found, context, symbol) == expected
 
 
 def test_a_huge_alphabet_is_exact() -> None:
@@ -361,6 +372,18 @@ def test_ngram_counts_and_entropy(longest: int, key_bits: int) -> None:
     expected, expected_entropy = count_ngrams(documents)
     assert distinct.tolist() == expected
     assert entropy == pytest.approx(expected_entropy, abs=1e-12)
+
+
+@pytest.mark.parametrize("alphabet", [1, 6, 120, 60_000])
+def test_every_way_to_count_finds_the_same(alphabet: int) -> None:
+    documents = [*random_documents(2, alphabet, 300, 30), [alphabet] * 20_000]  # one n-gram too frequent to tally
+    text = as_text(documents)
+    bits = int(alphabet + 1).bit_length()
+    expected = counting._of_histories(text, alphabet, 64)
+    ways = [counting._of_keys(text, bits)] + ([counting._of_table(text, bits)] if bits < 5 else [])
+    for distinct, entropy in ways:
+        np.testing.assert_array_equal(distinct, expected[0])
+        assert entropy == expected[1]
 
 
 def test_no_ngram_has_no_entropy() -> None:
@@ -621,7 +644,8 @@ def test_one_signature_a_kernel(path: str) -> None:
     for smoothing in SMOOTHINGS:
         model = ngram.Model(as_text([[1, 2, 1], [2, 2]]), 2, 2, smoothing)
         model.write(30, 5, 1, 2, 3, 0.8, 1, 0.9)
-    kernels = (trie.pack, trie.compare, trie.grow, ngram.score, ngram.write, counting.mark_words)
-    kernels += (laws.intervals, laws.write_cut)
-    for kernel in kernels:
-        assert len(kernel.signatures) == 1, kernel.py_func.__name__
+    kernels = (trie.pack, trie.compare, trie.divide, trie.follow, trie.list_followers, trie.locate)
+    kernels += (followers.fill_bitmaps, ngram.score, ngram.write, counting.mark_words, laws.intervals, laws.write_cut)
+    for kernel in kernels:  # kept machine code has one signature, and any other call goes to the dispatcher
+        kept = kernel._native is not None
+        assert len(kernel.signatures) <= 1 and (kept or kernel.signatures), kernel.py_func.__name__

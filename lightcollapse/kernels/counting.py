@@ -12,14 +12,127 @@ from lightcollapse.compiler import kernel
 from lightcollapse.kernels.trie import Symbols, find, sort_histories
 
 LONGEST = 4  # n-grams of 1 .. LONGEST symbols are counted
+_FEW = 2**12  # counts below this are tallied, larger ones listed
+_DENSE = 2  # a table is taken where it has at most so many places a symbol
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
+
+Int = NDArray[np.int64]
 
 
-def count_ngrams(text: Symbols, alphabet: int, key_bits: int = 64) -> tuple[NDArray[np.int64], float]:
+@kernel
+def pack_ends(text, bits, keys):
+    """Fill keys uint64 with the LONGEST last symbols up to each symbol, the last one highest. Draws nothing.
+
+    0 stands for what lies before the document. Returns how many keys there are.
+    """
+    width = np.uint64(bits)
+    top = np.uint64(bits * (LONGEST - 1))
+    written = 0
+    key = _ZERO
+    for i in range(text.size):
+        symbol = np.uint64(text[i])
+        key = (key >> width) | (symbol << top)
+        if symbol == _ZERO:
+            key = _ZERO
+        else:
+            keys[written] = key
+            written += 1
+    return written
+
+
+@kernel
+def count_ends(text, bits, table):
+    """Count the keys of `pack_ends` in table int32 (2^(LONGEST bits),). Draws nothing."""
+    width = np.uint64(bits)
+    top = np.uint64(bits * (LONGEST - 1))
+    key = _ZERO
+    for i in range(text.size):
+        symbol = np.uint64(text[i])
+        key = (key >> width) | (symbol << top)
+        if symbol == _ZERO:
+            key = _ZERO
+        else:
+            table[np.int64(key)] += 1
+
+
+@kernel
+def census(keys, bits, distinct, few, many):
+    """Count the n-grams of sorted keys: distinct int64 (LONGEST,). Draws nothing.
+
+    Of those of LONGEST symbols, few int64 (counts,) tells how many occur so often; larger counts are listed in many
+    int64. Returns how many of these there are.
+    """
+    mask = (_ONE << np.uint64(bits)) - _ONE
+    listed = 0
+    before = _ZERO
+    begin = 0
+    for j in range(keys.size + 1):
+        key = keys[j] if j < keys.size else _ZERO
+        different = key ^ before
+        if different == _ZERO:
+            continue
+        if (before & mask) != _ZERO:
+            count = j - begin
+            if count < few.size:
+                few[count] += 1
+            else:
+                many[listed] = count
+                listed += 1
+        for n in range(1, LONGEST + 1):
+            older = np.uint64(bits * (LONGEST - n))
+            if (different >> older) != _ZERO and ((key >> older) & mask) != _ZERO:
+                distinct[n - 1] += 1
+        before = key
+        begin = j
+    return listed
+
+
+def count_ngrams(text: Symbols, alphabet: int, key_bits: int = 64) -> tuple[Int, float]:
     """Distinct n-grams within the padded documents, and the entropy of the longest ones.
 
     Symbols lie in 1..alphabet + 1. Returns int64 (4,), entry n - 1 for n-grams, and the plug-in entropy of the 4-grams
-    in nats: that of their relative frequencies, 0 where there are none.
+    in nats: that of their relative frequencies, 0 where there are none. `key_bits` is smaller only in tests.
     """
+    bits = int(alphabet + 1).bit_length()
+    if LONGEST * bits > key_bits:
+        return _of_histories(text, alphabet, key_bits)
+    if 2 ** (LONGEST * bits) <= _DENSE * len(text):
+        return _of_table(text, bits)
+    return _of_keys(text, bits)
+
+
+def _of_keys(text: Symbols, bits: int) -> tuple[Int, float]:
+    """By sorting keys that hold an n-gram each: of 32 bits where they suffice, as these sort in half the time."""
+    keys = np.empty(len(text), dtype=np.uint64)
+    keys = keys[: pack_ends(text, bits, keys)]
+    if LONGEST * bits <= 32:
+        keys = np.sort(keys.astype(np.uint32)).astype(np.uint64)
+    else:
+        keys.sort()
+    distinct = np.zeros(LONGEST, dtype=np.int64)
+    few = np.zeros(_FEW, dtype=np.int64)
+    many = np.empty(len(keys) // _FEW + 1, dtype=np.int64)
+    many = many[: census(keys, bits, distinct, few, many)]
+    counts, sizes = np.unique(many, return_counts=True)
+    seen = np.flatnonzero(few)
+    return distinct, _entropy(np.concatenate([seen, counts]), np.concatenate([few[seen], sizes]))
+
+
+def _of_table(text: Symbols, bits: int) -> tuple[Int, float]:
+    """By counting in a table of all that the alphabet can spell."""
+    table = np.zeros(2 ** (LONGEST * bits), dtype=np.int32)
+    count_ends(text, bits, table)
+    keys = np.flatnonzero(table)
+    distinct = np.zeros(LONGEST, dtype=np.int64)
+    nothing = np.zeros(len(keys) + 1, dtype=np.int64)
+    census(keys.astype(np.uint64), bits, distinct, nothing, nothing)
+    whole = keys[keys & (2**bits - 1) != 0]
+    return distinct, _entropy(*np.unique(table[whole].astype(np.int64), return_counts=True))
+
+
+def _of_histories(text: Symbols, alphabet: int, key_bits: int) -> tuple[Int, float]:
+    """By sorting in stages: for alphabets of which no four symbols fit a key."""
     positions, shared = sort_histories(text, LONGEST, alphabet + 2, key_bits)
     inside = text[:-1] != 0
     reach = inside.astype(np.uint8)  # symbols of the n-grams that end here, up to LONGEST
@@ -32,15 +145,15 @@ def count_ngrams(text: Symbols, alphabet: int, key_bits: int = 64) -> tuple[NDAr
     distinct = np.array([np.count_nonzero((shared < n) & (reach >= n)) for n in range(1, LONGEST + 1)], dtype=np.int64)
     starts = np.flatnonzero(shared[reach == LONGEST] < LONGEST)
     total = int(np.count_nonzero(reach == LONGEST))
-    return distinct, _entropy(np.diff(np.append(starts, total)), total)
+    return distinct, _entropy(*np.unique(np.diff(np.append(starts, total)), return_counts=True))
 
 
-def _entropy(counts: NDArray[np.int64], total: int) -> float:
+def _entropy(counts: Int, sizes: Int) -> float:
+    """Of `sizes` n-grams that occur `counts` times each, ascending."""
+    total = int(np.sum(sizes * counts))
     if total == 0:
         return 0.0
-    sizes = np.bincount(counts)
-    count = np.flatnonzero(sizes)
-    return max(0.0, math.log(total) - float(np.sum(sizes[count] * count * np.log(count))) / total)
+    return max(0.0, math.log(total) - float(np.sum(sizes * counts * np.log(counts))) / total)
 
 
 @kernel

@@ -3,67 +3,154 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.compiler import kernel
+from lightcollapse.compiler import kernel, lent
+from lightcollapse.kernels.followers import followers_of, slot_of
 from lightcollapse.kernels.laws import Decoder, Law, intervals
 from lightcollapse.kernels.rng import MASK32, SYNTHETIC, key, philox
 from lightcollapse.kernels.smoothing import SMOOTHINGS, Urns, states_of
-from lightcollapse.kernels.trie import Symbols, build, find
+from lightcollapse.kernels.trie import Symbols, build
 
 LANES = 16  # documents written at a time, so that their waits for memory overlap
 _S32 = np.uint64(32)
 _LANE = np.uint64(8)
 _SLOW = np.uint64(LANES)
+_ROOT = np.int64(0)
+_FIRST = np.int64(1)
+_WHOLE = np.uint32(1)
+_PARENT = np.uint32(1)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _TWO_32 = np.uint64(2**32)
 _NEARLY = 1.0 - 1e-12  # what a sum of chances may lack by rounding
 
 
-@kernel
-def score(text, parent, first, follower, symbol, unigram, states, known, back, out):
-    """Fill out float64 with P(symbol | history) for each symbol of the padded documents, in order. Draws nothing.
+@lent
+def _next_state(first, symbol, bitmap, below, parent, after, alone, context, wanted):
+    """The state after symbol `wanted` in state `context`. Draws nothing."""
+    slot = np.int64(-1)
+    while context > 0 and slot < 0:
+        slot = slot_of(first, symbol, bitmap, below, context, wanted)
+        if slot < 0:
+            context = np.int64(parent[np.uint64(context)])
+    return np.int64(after[np.uint64(slot)] if slot >= 0 else alone[np.uint64(wanted)])
 
-    `unigram` int32 (V + 2,) is the group of each symbol alone, or -1.
+
+@kernel
+def score(text, order, first, symbol, bitmap, below, parent, follower, unigram, states, known, back, out):
+    """Fill out float64 (symbols and pads but the last,) with P(symbol | history) at each place of the padded documents.
+
+    Pads have 1. `unigram` int32 (V + 2,) is the group of each symbol alone, or -1. LANES readers each take a piece of
+    the text, so that their waits for memory overlap; they begin `order` - 1 symbols before it, which is all that a
+    context holds. Draws nothing.
     """
-    context = np.int64(0)
-    written = 0
-    for i in range(text.size - 1):
-        wanted = np.int64(text[i])
-        if wanted == 0:
-            context = states[1]
+    size = text.size - 1
+    piece = (size + LANES - 1) // LANES
+    context = np.zeros(LANES, dtype=np.int64)
+    for step in range(1 - order, piece):
+        for lane in range(LANES):
+            i = lane * piece + step
+            if i < 0 or i >= size:
+                continue
+            wanted = np.int64(text[i])
+            here = context[lane]
+            p = 1.0
+            if wanted == 0:
+                here = states[1]
+            else:
+                slot = np.int64(-1)
+                while here > 0 and slot < 0:
+                    slot = slot_of(first, symbol, bitmap, below, here, wanted)
+                    if slot < 0:
+                        p *= back[np.uint64(here)]
+                        here = np.int64(parent[np.uint64(here)])
+                group = np.int64(follower[np.uint64(slot)] if slot >= 0 else unigram[np.uint64(wanted)])
+                if group < 0:
+                    p *= back[0] * known[0]
+                    here = _ROOT
+                else:
+                    p *= known[np.uint64(group)]
+                    here = states[np.uint64(group)]
+            context[lane] = here
+            if step >= 0:
+                out[i] = p
+
+
+@lent
+def _parent(urn, h):
+    """The context without its oldest symbol, -1 under the empty one."""
+    return np.int64(urn[h, 3] >> _PARENT) - _FIRST
+
+
+@lent
+def _redraw(
+    h, drawn, left, start, spent, first, symbol, bitmap, below, alphabet, follower, urn, entry, keep,
+    rest, accept, down, g, r, stream, k0, k1,
+):  # fmt: skip
+    """A symbol where the first two words did not settle it: drawn from context h on, which came from `left`.
+
+    `start` is the context of the document, `spent` how many blocks of words were used. Returns the symbol and `spent`.
+    """
+    exclusive = accept.size > 0
+    stay = False  # whether h itself is to give a symbol that is new to `left`
+    while drawn == 0:
+        w0, w1, w2, _ = philox(spent, g, r, stream, k0, k1)
+        spent += _ONE
+        if exclusive and left >= 0 and h >= 0 and not stay:
+            if w2 < down[left]:
+                left = h
+                h = _parent(urn, h)
+                continue
+            stay = True
+        size = np.uint64(urn[h, 1]) if h >= 0 else np.uint64(rest.size)
+        product = w0 * size
+        if (product & MASK32) < size and (product & MASK32) < _TWO_32 % size:
             continue
-        p = 1.0
-        slot = np.int64(-1)
-        while context > 0 and slot < 0:
-            slot = find(first, symbol, context, wanted)
-            if slot < 0:
-                p *= back[context]
-                context = np.int64(parent[context])
-        group = np.int64(follower[slot] if slot >= 0 else unigram[wanted])
-        if group < 0:
-            p *= back[0] * known[0]
-            context = np.int64(0)
-        else:
-            p *= known[group]
-            context = states[group]
-        out[written] = p
-        written += 1
+        index = np.int64(product >> _S32)
+        if h < 0:
+            drawn = np.int64(rest[index])
+            if drawn > alphabet:  # the unknown symbol cannot be written: draw anew
+                drawn = np.int64(0)
+                h = start
+                left = np.int64(-1)
+            continue
+        if w1 > np.uint64(urn[h, 2]):
+            left = h
+            h = _parent(urn, h)
+            continue
+        index += np.int64(urn[h, 0])
+        drawn = np.int64(entry[index] & MASK32)
+        if drawn == 0:
+            continue
+        chance = np.uint64(keep[index]) if keep.size > 0 else MASK32
+        if exclusive:
+            chance = np.uint64(accept[follower[slot_of(first, symbol, bitmap, below, h, drawn)]])
+        if w1 > chance:
+            drawn = np.int64(0)
+            if not stay:
+                left = h
+                h = _parent(urn, h)
+        elif stay and slot_of(first, symbol, bitmap, below, left, drawn) >= 0:
+            drawn = np.int64(0)
+    return drawn, spent
 
 
 @kernel
 def write(
-    out, symbols, length, alphabet, parent, first, follower, symbol, unigram, states,
+    out, symbols, length, alphabet, begin_state, first, symbol, bitmap, below, parent, follower, after, alone,
     urn, entry, keep, rest, accept, down, g, r, stream, k0, k1,
 ):  # fmt: skip
     """Fill out int32 with padded documents of `length` symbols (the last may be shorter), `symbols` in all.
 
     Lane l writes documents l, l + LANES, ... and draws from stream `stream + (l << 8)`, two words a symbol; what the
-    first two words do not settle is drawn from lane LANES + l. Where `accept` is not empty, what a context backs off to
-    must be new to it: either the shorter context backs off as well, or draws are made from it until one is new.
+    first two words do not settle is drawn from lane LANES + l. `after` int32 (G - 2,) is the state that each of the
+    followers leads to, `alone` int32 (V + 2,) that after a symbol that follows no context. Where `accept` is not empty,
+    what a context backs off to must be new to it: either the shorter context backs off as well, or draws are made from
+    it until one is new.
     """
     exclusive = accept.size > 0
     state = np.empty(LANES, dtype=np.int64)
@@ -78,7 +165,7 @@ def write(
         active = min(LANES, documents - begin)
         last = length if begin + active < documents else symbols - (documents - 1) * length
         for lane in range(active):
-            state[lane] = states[1]
+            state[lane] = begin_state
             out[(begin + lane) * (length + 1)] = 0
         for step in range(length):
             if step == last:
@@ -93,7 +180,7 @@ def write(
                 block += _ONE
             row = (step & 1) << 1
             for lane in range(active):
-                h = state[lane]
+                h = np.uint64(state[lane])
                 size = np.uint64(urn[h, 1])
                 product = words[row, lane] * size
                 pick[lane] = np.int64(urn[h, 0]) + np.int64(product >> _S32)
@@ -102,73 +189,32 @@ def write(
                 elif words[row + 1, lane] > np.uint64(urn[h, 2]):
                     pick[lane] = -2
             for lane in range(active):
-                h = state[lane]
+                start = state[lane]
+                h = start
                 left = np.int64(-1)  # the context that was backed off from last
-                stay = False  # whether h itself is to give a symbol that is new to it
                 at = (begin + lane) * (length + 1) + 1 + step
                 drawn = np.int64(0)
                 if pick[lane] >= 0:
-                    drawn = np.int64(entry[pick[lane]] & MASK32)
-                    if exclusive and urn[h, 3] == 0:
+                    place = np.uint64(pick[lane])
+                    drawn = np.int64(entry[place] & MASK32)
+                    if exclusive and urn[h, 3] & _WHOLE == 0:
                         drawn = np.int64(0)  # `keep` does not hold here: drawn again below
-                    elif drawn != 0 and words[row + 1, lane] > np.uint64(keep[pick[lane]]):
+                    elif drawn != 0 and keep.size > 0 and words[row + 1, lane] > np.uint64(keep[place]):
                         drawn = np.int64(0)
                         left = h
-                        h = np.int64(parent[h])
-                    elif drawn != 0 and urn[h, 3] == 1:
+                        h = _parent(urn, h)
+                    elif drawn != 0 and urn[h, 3] & _WHOLE != 0:
                         out[at] = drawn
-                        state[lane] = np.int64(entry[pick[lane]] >> _S32)
+                        state[lane] = np.int64(entry[place] >> _S32)
                         continue
                 elif pick[lane] == -2:
-                    h = np.int64(parent[h])
-                while drawn == 0:
-                    w0, w1, w2, w3 = philox(spent[lane], g, r, stream + ((_SLOW + np.uint64(lane)) << _LANE), k0, k1)
-                    spent[lane] += _ONE
-                    if exclusive and left >= 0 and h >= 0 and not stay:
-                        if w2 < down[left]:
-                            left = h
-                            h = np.int64(parent[h])
-                            continue
-                        stay = True
-                    size = np.uint64(urn[h, 1]) if h >= 0 else np.uint64(rest.size)
-                    product = w0 * size
-                    if (product & MASK32) < size and (product & MASK32) < _TWO_32 % size:
-                        continue
-                    index = np.int64(product >> _S32)
-                    if h < 0:
-                        drawn = np.int64(rest[index])
-                        if drawn > alphabet:  # the unknown symbol cannot be written: draw anew
-                            drawn = np.int64(0)
-                            h = state[lane]
-                            left = np.int64(-1)
-                        continue
-                    if w1 > np.uint64(urn[h, 2]):
-                        left = h
-                        h = np.int64(parent[h])
-                        continue
-                    index += np.int64(urn[h, 0])
-                    drawn = np.int64(entry[index] & MASK32)
-                    if drawn == 0:
-                        continue
-                    chance = np.uint64(keep[index])
-                    if exclusive:
-                        chance = np.uint64(accept[follower[find(first, symbol, h, drawn)]])
-                    if w1 > chance:
-                        drawn = np.int64(0)
-                        if not stay:
-                            left = h
-                            h = np.int64(parent[h])
-                    elif stay and find(first, symbol, left, drawn) >= 0:
-                        drawn = np.int64(0)
+                    h = _parent(urn, h)
+                drawn, spent[lane] = _redraw(
+                    h, drawn, left, start, spent[lane], first, symbol, bitmap, below, alphabet, follower, urn,
+                    entry, keep, rest, accept, down, g, r, stream + ((_SLOW + np.uint64(lane)) << _LANE), k0, k1,
+                )  # fmt: skip
                 out[at] = drawn
-                h = state[lane]
-                slot = np.int64(-1)
-                while h > 0 and slot < 0:
-                    slot = find(first, symbol, h, drawn)
-                    if slot < 0:
-                        h = np.int64(parent[h])
-                group = np.int64(follower[slot] if slot >= 0 else unigram[drawn])
-                state[lane] = states[group] if group >= 0 else 0
+                state[lane] = _next_state(first, symbol, bitmap, below, parent, after, alone, start, drawn)
 
 
 class Model:
@@ -187,7 +233,18 @@ class Model:
         unigram = np.full(alphabet + 2, -1, dtype=np.int32)
         unigram[trie.symbol[:roots]] = trie.follower[:roots]
         self._decoders: dict[tuple[float, int, float], Decoder] = {}
-        self._automaton = (trie.parent, trie.first, trie.follower, trie.symbol, unigram, self._states)
+        self._unigram = unigram
+
+    @functools.cached_property
+    def _automaton(self) -> tuple[NDArray[Any], ...]:
+        """What tells which n-gram follows which context, as `score` and `write` take it."""
+        return *followers_of(self.trie), self.trie.parent, self.trie.follower
+
+    @functools.cached_property
+    def _arrivals(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The states that followers lead to, and those after symbols alone, as `write` takes them."""
+        alone = np.where(self._unigram >= 0, self._states[self._unigram], 0)
+        return self._states[self.trie.follower].astype(np.int32), alone.astype(np.int32)
 
     @functools.cached_property
     def _urns(self) -> Urns:
@@ -203,16 +260,28 @@ class Model:
         root[0] = 0.0
         root[self.slots + 1 :] = 0.0
         order = np.argsort(-root[1 : self.slots + 1], kind="stable") + 1
-        return Law(*self._automaton, self._tables.known, self._tables.back, root, order.astype(np.int32))
+        trie = self.trie
+        return Law(trie.parent, trie.first, trie.follower, trie.symbol, self._unigram, self._states,
+                   self._tables.known, self._tables.back, root, order.astype(np.int32))  # fmt: skip
 
     def log_probabilities(self, text: Symbols) -> NDArray[np.float64]:
         """Log-probability of each symbol given its history, nats, pads left out; -inf for the impossible."""
-        out = np.empty(int(np.count_nonzero(text)))
-        score(text, *self._automaton, self._tables.known, self._tables.back, out)
+        out = np.empty(len(text) - 1)
+        score(
+            text,
+            self.trie.order,
+            *self._automaton,
+            self._unigram,
+            self._states,
+            self._tables.known,
+            self._tables.back,
+            out,
+        )
+        out = out[text[:-1] != 0]
         if self.slots == self.trie.alphabet:
             out[text[text != 0] > self.trie.alphabet] = 0.0
         with np.errstate(divide="ignore"):
-            return np.log(out)
+            return np.asarray(np.log(out))
 
     def document_scores(self, text: Symbols) -> NDArray[np.float64]:
         """Mean log-probability of a symbol of each document, nats, float64 (documents,); 0 for an empty document."""
@@ -259,8 +328,9 @@ class Model:
         urns = self._urns
         out = np.empty(symbols + -(-symbols // length) + 1, dtype=np.int32)
         write(
-            out, symbols, length, self.trie.alphabet, *self._automaton, urns.urn, urns.entry, urns.keep, urns.rest,
-            urns.accept, urns.down, np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
+            out, symbols, length, self.trie.alphabet, self._states[1], *self._automaton, *self._arrivals,
+            urns.urn, urns.entry, urns.keep, urns.rest, urns.accept, urns.down,
+            np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
         )  # fmt: skip
         return out
 

@@ -96,6 +96,7 @@ def sort_places(
     rank = np.empty(0, dtype=np.uint64)
     class_shared = np.empty(0, dtype=np.uint8)
     shared = np.empty(size, dtype=np.uint8)
+    arranged = np.empty(size, dtype=np.int32)
     first = 0
     while True:
         ranks = index_bits if first else 0
@@ -104,12 +105,11 @@ def sort_places(
         pack_places(text, places, first, count, bits, low, rank, keys)
         if low:
             keys.sort()
-            arranged = (keys & np.uint64((1 << low) - 1)).astype(np.int64)
         else:
-            arranged = np.argsort(keys, kind="stable")
+            arranged = np.argsort(keys, kind="stable").astype(np.int32)
             keys = keys[arranged]
+        compare(keys, low, bits, count, first, class_shared, shared, arranged)
         places[:] = places[arranged]
-        compare(keys, low, bits, count, first, class_shared, shared)
         first += count
         if first >= order:
             return shared

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lightcollapse.compiler import kernel
 from lightcollapse.kernels.trie import Trie
 
 _ALWAYS = 0xFFFFFFFF  # a chance of acceptance of one, in units of 2^-32
 _S32 = np.uint64(32)
+_ONCE = np.int64(1)
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Tables:
 class Urns:
     """The same law for drawing: pick an entry of the context's urn uniformly, accept it, or back off.
 
-    urn      uint32 (C, 4)  first entry, entries, chance of staying (in 2^-32, less one), 1 for a whole context
+    urn      uint32 (C, 4)  first entry, entries, chance of staying (in 2^-32, less one), 2 (parent + 1), and 1 more
+                            for a whole context
     entry    uint64 (E,)    next state << 32 | symbol drawn (0: the end of a document, drawn again); the next state is
                             read only where the urn's context is whole
-    keep     uint32 (E,)    chance of accepting the entry (in 2^-32, less one)
+    keep     uint32 (E,)    chance of accepting the entry (in 2^-32, less one); empty where all are accepted
     rest     int32 (R,)     symbols under the unigrams, equally likely; V + 1 stands for the unknown ones
     accept   uint32 (G,)    where backing off leads only to symbols that the context lacks: chance of accepting an
                             occurrence of the n-gram, which replaces `keep` in contexts that are not whole; else empty
@@ -53,7 +56,8 @@ class Urns:
     down: NDArray[np.uint64]
 
 
-_INCLUSIVE = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.uint64)  # accept and down where laws overlap
+_SURE = np.empty(0, dtype=np.uint32)
+_INCLUSIVE = _SURE, np.empty(0, dtype=np.uint64)  # accept and down where laws overlap
 
 
 def _chances(values: NDArray[np.float64]) -> NDArray[np.uint32]:
@@ -78,41 +82,56 @@ def _whole(trie: Trie) -> NDArray[np.bool_]:
     return whole
 
 
-def _whole_ngram(trie: Trie) -> NDArray[np.bool_]:
-    """n-grams that keep their raw counts: the longest ones and those that begin with the pad."""
-    whole: NDArray[np.bool_] = trie.label == 0
-    whole[trie.level[trie.order] :] = True
-    return whole
+@kernel
+def list_occurrences(positions, deepest, arrived, accept, entry, keep):
+    """Fill entry uint64 and keep uint32 (unless `accept` is empty) with what followed each history, in sorted order.
+
+    `arrived` uint64 (G,) is the entry that leads to each group, `accept` uint32 (G,) its chance. Draws nothing.
+    """
+    for r in range(positions.size):
+        group = deepest[positions[r] + 1]
+        entry[r] = arrived[group]
+        if accept.size > 0:
+            keep[r] = accept[group]
 
 
-def _occurrences(trie: Trie, states: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
-    """Urns that hold the occurrences of each context."""
+def _occurrences(
+    trie: Trie, states: NDArray[np.int64], accept: NDArray[np.uint32] = _SURE, more: int = 0
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint32]]:
+    """Urns that hold the occurrences of each context, with room for `more` entries, and the chances of accepting them.
+
+    `accept` uint32 (G,) is that of each n-gram; where all are accepted, both are empty.
+    """
     contexts = trie.contexts
     urn = np.empty((contexts, 4), dtype=np.uint32)
     urn[:, 0] = trie.start[:contexts]
     urn[:, 1] = np.where(trie.followed[:contexts] > 0, trie.count[:contexts], 0)
     urn[:, 2] = _ALWAYS
-    urn[:, 3] = _whole(trie)
-    arrived = states.take(trie.deepest)  # by position: the state there, and the symbol that led to it
-    arrived <<= 32
-    arrived |= trie.text
-    entry = arrived.take(trie.positions + np.int64(1))
-    return urn, entry.view(np.uint64)
+    urn[:, 3] = 2 * (trie.parent[:contexts] + 1) + _whole(trie)
+    arrived = (states << 32) | trie.text[trie.positions[trie.start]]  # the state that a symbol leads to, and the symbol
+    entry = np.empty(len(trie.positions) + more, dtype=np.uint64)
+    keep = np.empty(len(entry) if len(accept) else 0, dtype=np.uint32)
+    list_occurrences(trie.positions, trie.deepest, arrived.view(np.uint64), accept, entry, keep)
+    return urn, entry, keep
 
 
 def _every_symbol(slots: int) -> NDArray[np.int32]:
     return np.arange(1, slots + 1, dtype=np.int32)
 
 
+@kernel
+def interpolate(parent, suffix, back, known):
+    """Add to known float64 (G,), the gain of each n-gram, what its context leaves to shorter ones. Draws nothing."""
+    for g in range(2, known.size):  # a group comes after its parent
+        known[g] += back[suffix[g]] * known[parent[g]]
+
+
 def _interpolate(trie: Trie, gain: NDArray[np.float64], back: NDArray[np.float64], slots: int) -> Tables:
-    """Tables of P(w | h) = gain(h w) + back(h) P(w | h'), from the shortest on; the gain of the pad must be 0."""
-    known = gain.copy()
-    known[0] = 1.0 / slots
-    known[1] = 0.0
-    for k in range(1, trie.order + 1):
-        span = slice(max(2, int(trie.level[k])), int(trie.level[k + 1]))
-        known[span] += back[trie.suffix[span]] * known[trie.parent[span]]
-    return Tables(known, back)
+    """Tables of P(w | h) = gain(h w) + back(h) P(w | h'), made of the gain in place; that of the pad must be 0."""
+    gain[0] = 1.0 / slots
+    gain[1] = 0.0
+    interpolate(trie.parent, trie.suffix, back, gain)
+    return Tables(gain, back)
 
 
 def _by_length(trie: Trie, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -151,28 +170,43 @@ class WittenBell:
 
     @staticmethod
     def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
-        urn, entry = _occurrences(trie, states)
+        urn, entry, keep = _occurrences(trie, states)
         # The ends of documents are among the occurrences; as they are drawn again, the chance comes to c / (c + T).
         held = urn[:, 1].astype(np.float64)
         urn[:, 2] = _chances(held / np.maximum(held + trie.types[: trie.contexts], 1.0))
-        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), *_INCLUSIVE)
+        return Urns(urn, entry, keep, _every_symbol(slots), *_INCLUSIVE)
+
+
+@kernel
+def adjust(level, child, label, count, adjusted):
+    """Fill adjusted int64 (G,), 0 at first, as `_adjusted` says. Draws nothing."""
+    longest = level[level.size - 3]  # n-grams from here on are the longest
+    for g in range(2, label.size):
+        adjusted[g] = count[g] if g >= longest or label[g] == 0 else child[g + 1] - child[g]
 
 
 def _adjusted(trie: Trie) -> NDArray[np.int64]:
     """a(hw) of each group, int64 (G,): the count of the longest n-grams and of those that begin with the pad, else the
     number of distinct symbols before.
     """
-    counts = trie.count.astype(np.int64)
-    inner = np.flatnonzero(~_whole_ngram(trie))
-    counts[inner] = trie.child[inner + 1] - trie.child[inner]
-    counts[:2] = 0
-    return counts
+    adjusted = np.zeros(trie.groups, dtype=np.int64)
+    adjust(trie.level, trie.child, trie.label, trie.count, adjusted)
+    return adjusted
 
 
-def _sizes(trie: Trie, counts: NDArray[Any], length: int) -> NDArray[np.int64]:
-    """How many n-grams of this length have count 1, 2, 3 and 4: int64 (4,)."""
-    here = counts[max(2, int(trie.level[length])) : trie.level[length + 1]]
-    return np.bincount(np.minimum(here, 5), minlength=6)[1:5]
+@kernel
+def tally_sizes(level, counts, sizes):
+    """Fill sizes int64 (order + 1, 6), 0 at first: n-grams of each length with count 0 .. 4, or more. Draws nothing."""
+    for k in range(1, sizes.shape[0]):
+        for g in range(max(2, level[k]), level[k + 1]):
+            sizes[k, min(counts[g], 5)] += 1
+
+
+def _sizes(trie: Trie, counts: NDArray[Any]) -> NDArray[np.int64]:
+    """How many n-grams of each length have count 1, 2, 3 and 4: int64 (order + 1, 4); row 0 is unused."""
+    sizes = np.zeros((trie.order + 1, 6), dtype=np.int64)
+    tally_sizes(trie.level, counts.astype(np.int64, copy=False), sizes)
+    return sizes[:, 1:5]
 
 
 def _absolute_discounts(trie: Trie, counts: NDArray[Any]) -> NDArray[np.float64]:
@@ -181,8 +215,7 @@ def _absolute_discounts(trie: Trie, counts: NDArray[Any]) -> NDArray[np.float64]
     float64 (order + 1,); entry 0 is unused.
     """
     discounts = np.zeros(trie.order + 1)
-    for k in range(1, trie.order + 1):
-        once, twice = _sizes(trie, counts, k)[:2]
+    for k, (once, twice) in enumerate(_sizes(trie, counts)[1:, :2], start=1):
         discounts[k] = once / (once + 2.0 * twice) if once and twice else 0.5
     return discounts
 
@@ -192,23 +225,18 @@ def _discounted_urns(
 ) -> Urns:
     """Urns of an interpolated law whose gain is a - D: an entry is accepted with chance 1 - D / a."""
     accept = _chances(1.0 - discount / np.maximum(adjusted, 1))
-    urn, entry = _occurrences(trie, states)
-    keep = accept[trie.deepest[trie.positions + 1]]
+    pairs = slice(int(trie.first[1]), None)
+    held = len(trie.positions)
+    urn, entry, keep = _occurrences(trie, states, accept, len(trie.symbol[pairs]))
     # An inner context's urn holds its distinct (symbol before, symbol after): the n-grams, one symbol longer, in
     # the contexts that are its children.
-    pair = trie.follower[trie.first[1] :]
-    ngram = trie.parent[pair]
-    inner = np.flatnonzero(urn[:, 3] == 0)
+    inner = np.flatnonzero(urn[:, 3] % 2 == 0)
     begin = trie.first[trie.child[inner]]
-    urn[inner, 0] = len(entry) + begin - trie.first[1]
+    urn[inner, 0] = held + begin - trie.first[1]
     urn[inner, 1] = trie.first[trie.child[inner + 1]] - begin
-    return Urns(
-        urn,
-        np.concatenate([entry, trie.symbol[trie.first[1] :].astype(np.uint64)]),
-        np.concatenate([keep, accept[ngram]]),
-        _every_symbol(slots),
-        *_INCLUSIVE,
-    )
+    entry[held:] = trie.symbol[pairs]
+    keep[held:] = accept[trie.parent[trie.follower[pairs]]]
+    return Urns(urn, entry, keep, _every_symbol(slots), *_INCLUSIVE)
 
 
 def _total(trie: Trie, counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -245,6 +273,25 @@ class KneserNey:
         return _discounted_urns(trie, states, slots, adjusted, discount)
 
 
+@kernel
+def spread_discounts(level, suffix, followed, adjusted, discounts, gain, back):
+    """Fill gain float64 (G,) with (a - D(a)) / sum of a, and back float64 (G,), 0 at first, with what is freed by then.
+
+    `discounts` float64 (order + 1, 4) is D(1), D(2) and D(3) of n-grams of each length. Draws nothing.
+    """
+    total = np.zeros(suffix.size, dtype=np.int64)
+    for k in range(1, discounts.shape[0]):
+        for g in range(max(2, level[k]), level[k + 1]):
+            discount = discounts[k, min(adjusted[g], 3)]
+            total[suffix[g]] += adjusted[g]
+            back[suffix[g]] += discount
+            gain[g] = adjusted[g] - discount
+    for g in range(2, suffix.size):
+        gain[g] /= total[suffix[g]]
+    for g in range(suffix.size):
+        back[g] = back[g] / max(total[g], _ONCE) if followed[g] > 0 else 1.0
+
+
 class ModifiedKneserNey:
     """Interpolated Kneser-Ney with three discounts an order: of n-grams with a = 1, a = 2, and a >= 3.
 
@@ -261,9 +308,8 @@ class ModifiedKneserNey:
     def discounts(trie: Trie, adjusted: NDArray[np.int64]) -> NDArray[np.float64]:
         """D(1), D(2), D(3) for the n-grams of each length: float64 (order + 1, 4), the first row and column 0."""
         discounts = np.zeros((trie.order + 1, 4))
-        for k in range(1, trie.order + 1):
+        for k, sizes in enumerate(_sizes(trie, adjusted)[1:], start=1):
             discounts[k, 1:] = ModifiedKneserNey.FALLBACK
-            sizes = _sizes(trie, adjusted, k)
             if sizes.all():
                 y = sizes[0] / (sizes[0] + 2.0 * sizes[1])
                 i = np.arange(1, 4)
@@ -283,11 +329,9 @@ class ModifiedKneserNey:
     @staticmethod
     def tables(trie: Trie, slots: int) -> Tables:
         adjusted = _adjusted(trie)
-        discount = ModifiedKneserNey.of_groups(trie, adjusted)
-        total = _total(trie, adjusted)
-        freed = np.bincount(trie.suffix[2:], weights=discount[2:], minlength=trie.groups)
-        gain = (adjusted - discount) / total[trie.suffix]
-        back = np.where(trie.followed > 0, freed / total, 1.0)
+        gain, back = np.zeros(trie.groups), np.zeros(trie.groups)
+        discounts = ModifiedKneserNey.discounts(trie, adjusted)
+        spread_discounts(trie.level, trie.suffix, trie.followed, adjusted, discounts, gain, back)
         return _interpolate(trie, gain, back, slots)
 
     @staticmethod
@@ -345,12 +389,12 @@ class BackOff:
     @staticmethod
     def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
         accept = _chances(1.0 - BackOff.discounts(trie, slots)[trie.suffix] / np.maximum(trie.count, 1))
-        urn, entry = _occurrences(trie, states)
+        urn, entry, keep = _occurrences(trie, states, accept)
         unseen = np.setdiff1d(_every_symbol(slots), trie.symbol[: trie.first[1]])
         freed, left = BackOff._masses(trie, slots)
         down = np.divide(freed[np.maximum(trie.parent, 0)], left, out=np.zeros(trie.groups), where=freed > 0.0)
         down = np.rint(np.minimum(down, 1.0) * 2.0**32).astype(np.uint64)
-        return Urns(urn, entry, accept[trie.deepest[trie.positions + 1]], unseen, accept, down)
+        return Urns(urn, entry, keep, unseen, accept, down)
 
 
 class MaximumLikelihood:
@@ -363,8 +407,8 @@ class MaximumLikelihood:
 
     @staticmethod
     def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
-        urn, entry = _occurrences(trie, states)
-        return Urns(urn, entry, np.full(len(entry), _ALWAYS, dtype=np.uint32), _every_symbol(slots), *_INCLUSIVE)
+        urn, entry, keep = _occurrences(trie, states)
+        return Urns(urn, entry, keep, _every_symbol(slots), *_INCLUSIVE)
 
 
 SMOOTHINGS: dict[str, type[Smoothing]] = {

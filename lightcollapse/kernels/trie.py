@@ -9,17 +9,19 @@ follow) and an n-gram (its most recent symbol in the context of the older ones).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.compiler import kernel
+from lightcollapse.compiler import kernel, lent
 
 Symbols = NDArray[np.int32]
 
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
+_SPARSE = np.int64(8)  # children are searched for where there are so many times fewer than they are among
 
 
 @kernel
@@ -49,21 +51,28 @@ def pack(text, first, count, bits, index_bits, rank, keys):
 
 
 @kernel
-def compare(keys, index_bits, bits, count, first, class_shared, shared):
+def compare(keys, index_bits, bits, count, first, class_shared, shared, positions):
     """Fill shared uint8 with how many symbols each sorted history shares with the one before it, up to first + count.
 
-    `class_shared` uint8 holds the same for the ranks of the stage before. Draws nothing.
+    `class_shared` uint8 holds the same for the ranks of the stage before. Fills positions int32 with the index at the
+    end of each key, where there is one. Draws nothing.
     """
     low = np.uint64(index_bits)
     above = np.uint64(bits * count)
+    mask = (_ONE << low) - _ONE
     staged = class_shared.size > 0
+    if index_bits > 0:
+        for r in range(keys.size):
+            positions[r] = np.int32(keys[r] & mask)
     before = keys[0] >> low
     shared[0] = 0
     for r in range(1, keys.size):
         value = keys[r] >> low
         different = value ^ before
         before = value
-        if staged and (different >> above) != _ZERO:
+        if different == _ZERO:
+            shared[r] = first + count
+        elif staged and (different >> above) != _ZERO:
             shared[r] = class_shared[np.int64(value >> above)]
         else:
             same = first
@@ -89,6 +98,7 @@ def sort_histories(
     rank = np.empty(0, dtype=np.uint64)
     class_shared = np.empty(0, dtype=np.uint8)
     shared = np.empty(size, dtype=np.uint8)
+    positions = np.empty(size, dtype=np.int32)
     first = 0
     while True:
         room = key_bits - index_bits * (2 if first else 1)
@@ -99,11 +109,10 @@ def sort_histories(
         pack(text, first, count, bits, low, rank, keys)
         if low:
             keys.sort()
-            positions = (keys & np.uint64((1 << low) - 1)).astype(np.int32)
         else:
             positions = np.argsort(keys, kind="stable").astype(np.int32)
             keys = keys[positions]
-        compare(keys, low, bits, count, first, class_shared, shared)
+        compare(keys, low, bits, count, first, class_shared, shared, positions)
         first += count
         if first >= order:
             return positions, shared
@@ -115,19 +124,19 @@ def sort_histories(
 
 
 @kernel
-def grow(text, positions, shared, order):
-    """The groups of all levels in flat arrays, as `Trie` names them. Draws nothing."""
-    size = positions.size
-    depth = np.empty(size, dtype=np.uint8)  # symbols of each history, its pad included, at most `order`
-    here = 0
-    for i in range(size):
-        here = 1 if text[i] == 0 else min(here + 1, order)
-        depth[i] = here
+def divide(text, positions, shared, heads, order):
+    """The groups of all levels in flat arrays, as `Trie` names them: level, start, parent, child, label and count.
+
+    `heads` int64 (U,) are the ranks of histories that differ from the one before. Draws nothing.
+    """
     level = np.zeros(order + 3, dtype=np.int64)
-    for r in range(size):
-        for k in range(shared[r] + 1, depth[positions[r]] + 1):
-            level[k + 1] += 1
     level[1] = 1
+    for u in range(heads.size):
+        p = np.int64(positions[heads[u]])
+        for k in range(np.int64(shared[heads[u]]) + 1, order + 1):
+            level[k + 1] += 1
+            if text[p - k + 1] == 0:
+                break
     for k in range(1, order + 2):
         level[k + 1] += level[k]
     groups = level[order + 1]
@@ -135,60 +144,114 @@ def grow(text, positions, shared, order):
     parent = np.empty(groups, dtype=np.int32)
     child = np.empty(groups + 1, dtype=np.int32)
     label = np.empty(groups, dtype=np.int32)
-    suffix = np.zeros(groups, dtype=np.int32)
     count = np.zeros(groups, dtype=np.int32)
-    followed = np.zeros(groups, dtype=np.int32)
-    types = np.zeros(groups, dtype=np.int32)
-    deepest = np.zeros(size + 1, dtype=np.int32)
     free = level.copy()
     current = np.zeros(order + 1, dtype=np.int64)
     start[0] = 0
     parent[0] = -1
     label[0] = -1
     child[0] = 1
-    for r in range(size):
-        p = positions[r]
-        for k in range(shared[r] + 1, depth[p] + 1):
+    for u in range(heads.size):
+        r = heads[u]
+        p = np.int64(positions[r])
+        g = np.int64(0)
+        for k in range(np.int64(shared[r]) + 1, order + 1):
+            symbol = text[p - k + 1]
             g = free[k]
             free[k] = g + 1
             start[g] = r
             parent[g] = current[k - 1]
             child[g] = free[k + 1]
-            label[g] = text[p - k + 1]
+            label[g] = symbol
             current[k] = g
-        g = current[depth[p]]
-        deepest[p] = g
-        count[g] += 1
-        if text[p + 1] != 0:
-            followed[g] += 1
+            if symbol == 0:
+                break
+        count[g] = (heads[u + 1] if u + 1 < heads.size else positions.size) - r
     child[groups] = groups
-    for g in range(groups - 1, 0, -1):
-        count[parent[g]] += count[g]
-        followed[parent[g]] += followed[g]
-    for g in range(groups - 1, 1, -1):  # group 1 is the pad, which follows nothing
-        if child[g] < child[g + 1]:
-            q = parent[suffix[child[g]]]
-        else:
-            q = deepest[positions[start[g]] - 1]
-            if q >= level[order]:
-                q = parent[q]
-        suffix[g] = q
-        types[q] += 1
-    first = np.zeros(groups + 1, dtype=np.int32)
-    for h in range(groups):
-        first[h + 1] = first[h] + types[h]
-    follower = np.empty(groups - 2, dtype=np.int32)
-    symbol = np.empty(groups - 2, dtype=np.int32)
-    for g in range(2, groups):
-        q = suffix[g]
-        slot = first[q + 1] - types[q]
-        types[q] -= 1
-        follower[slot] = g
-        symbol[slot] = text[positions[start[g]]]
-    return level, start, parent, child, label, suffix, count, followed, first, follower, symbol, deepest
+    for group in range(groups - 1, 0, -1):
+        count[parent[group]] += count[group]
+    return level, start, parent, child, label, count
+
+
+@lent
+def _child(child, label, g, wanted):
+    """The child of g with this label, which it has: a binary search."""
+    low = np.int64(child[g])
+    span = np.int64(child[g + 1]) - low
+    while span > 1:
+        half = span >> 1
+        low += half if label[low + half] <= wanted else 0
+        span -= half
+    return low
 
 
 @kernel
+def follow(text, parent, child, label, count, order):
+    """The suffix of each group and `followed`, as `Trie` names them. Draws nothing.
+
+    The children of a group are among those of its suffix, by label: both are sorted, and are merged.
+    """
+    groups = parent.size
+    suffix = np.zeros(groups, dtype=np.int32)
+    for g in range(1, groups):
+        q = np.int64(suffix[g])
+        begin = np.int64(child[g])
+        end = np.int64(child[g + 1])
+        at = np.int64(child[q])
+        if (end - begin) * _SPARSE < np.int64(child[q + 1]) - at:
+            for c in range(begin, end):
+                suffix[c] = _child(child, label, q, label[c])
+            continue
+        for c in range(begin, end):
+            while label[at] < label[c]:
+                at += 1
+            suffix[c] = at
+            at += 1
+    followed = count.copy()
+    for i in range(text.size - 1):
+        if text[i + 1] == 0:  # a document ends: nothing follows this history
+            history = np.int64(0)
+            for k in range(order):
+                followed[history] -= 1
+                history = _child(child, label, history, text[i - k])
+                if text[i - k] == 0:
+                    break
+            followed[history] -= 1
+    return suffix, followed
+
+
+@kernel
+def list_followers(suffix, parent, label):
+    """The n-grams of each context, as `Trie` names them: first, follower and symbol. Draws nothing."""
+    groups = suffix.size
+    first = np.zeros(groups + 1, dtype=np.int32)
+    for g in range(2, groups):  # group 1 is the pad, which follows nothing
+        first[suffix[g] + 1] += 1
+    for h in range(groups):
+        first[h + 1] += first[h]
+    follower = np.empty(groups - 2, dtype=np.int32)
+    symbol = np.empty(groups - 2, dtype=np.int32)
+    free = first.copy()
+    recent = np.zeros(groups, dtype=np.int32)  # the most recent symbol
+    for g in range(2, groups):
+        recent[g] = label[g] if parent[g] == 0 else recent[parent[g]]
+        slot = free[suffix[g]]
+        free[suffix[g]] = slot + 1
+        follower[slot] = g
+        symbol[slot] = recent[g]
+    return first, follower, symbol
+
+
+@kernel
+def locate(positions, start, child, count, deepest):
+    """Fill deepest int32 (P + 1,) with the deepest group of each position. Draws nothing."""
+    for g in range(1, start.size):
+        if child[g] == child[g + 1]:
+            for r in range(start[g], start[g] + count[g]):
+                deepest[positions[r]] = g
+
+
+@lent
 def find(first, symbol, context, wanted):
     """The slot of the n-gram `context wanted`, or -1 where it does not occur. Draws nothing."""
     low = np.int64(first[context])
@@ -221,7 +284,6 @@ class Trie:
     first      int32 (G + 1,)     n-grams in context h are follower[first[h]] .. follower[first[h + 1] - 1]
     follower   int32 (G - 2,)     n-grams, sorted by context and then by most recent symbol
     symbol     int32 (G - 2,)     their most recent symbols
-    deepest    int32 (P + 1,)     deepest group of each position
     """
 
     text: Symbols
@@ -239,7 +301,13 @@ class Trie:
     first: NDArray[np.int32]
     follower: NDArray[np.int32]
     symbol: NDArray[np.int32]
-    deepest: NDArray[np.int32]
+
+    @functools.cached_property
+    def deepest(self) -> NDArray[np.int32]:
+        """Deepest group of each position: int32 (P + 1,). Only writing asks for it."""
+        deepest = np.zeros(len(self.text), dtype=np.int32)
+        locate(self.positions, self.start, self.child, self.count, deepest)
+        return deepest
 
     @property
     def types(self) -> NDArray[np.int32]:
@@ -259,4 +327,9 @@ class Trie:
 def build(text: Symbols, order: int, alphabet: int, key_bits: int = 64) -> Trie:
     """The trie of all n-grams of the padded documents `text`, n <= order; symbols lie in 1..alphabet + 1."""
     positions, shared = sort_histories(text, order, alphabet + 2, key_bits)
-    return Trie(text, order, alphabet, positions, *grow(text, positions, shared, order))
+    heads = np.flatnonzero(shared < order)
+    level, start, parent, child, label, count = divide(text, positions, shared, heads, order)
+    suffix, followed = follow(text, parent, child, label, count, order)
+    first, follower, symbol = list_followers(suffix, parent, label)
+    return Trie(text, order, alphabet, positions, level, start, parent, child, label, suffix, count, followed,
+                first, follower, symbol)  # fmt: skip
