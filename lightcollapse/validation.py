@@ -206,7 +206,7 @@ def measured(metric: str, counts: NDArray[np.int64], first: NDArray[np.int64]) -
     here = share > 0.0
     share, before = share[here], before[here]
     if metric == "entropy":
-        return float(-np.sum(share * np.log(share)))
+        return max(0.0, float(-np.sum(share * np.log(share))))
     return float(np.sum(share * np.log(share / before))) if before.all() else math.inf
 
 
