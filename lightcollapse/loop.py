@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.errors import CardError, LimitError, require
+from lightcollapse.errors import CardError, LimitError, MissingExtra, require
 from lightcollapse.families import Block, Family
 from lightcollapse.measured import Measured
 from lightcollapse.record import NEVER, Record
@@ -127,6 +127,8 @@ def arguments(
     scenario: Scenario, seed: int | None, replicates: int | Iterable[int], jobs: int | None, max_memory: float | None
 ) -> tuple[int, NDArray[np.uint64], int]:
     """Seed, numbers of the replicates and threads of a run, as `run` takes them; raises what it raises for them."""
+    if scenario.family.missing():
+        raise MissingExtra(scenario.family.missing())
     seed = _seed(seed)
     if isinstance(replicates, int | np.integer):
         _refuse_too_large(scenario, int(replicates), 0, max_memory)
