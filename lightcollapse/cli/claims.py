@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lightcollapse.cli import table
+from lightcollapse.cli.output import or_none
 
 if TYPE_CHECKING:
     from lightcollapse.reproduce.audit import Finding
@@ -38,7 +38,7 @@ def listing(claims: Sequence[Claim]) -> list[str]:
     lines = ["", f"{'claims of an article':56} {'rows':>7} {'--quick':>7} {'full':>7}"]
     for claim in claims:
         lines.append(f"{claim.name:56} {_count(claim):7d} {claim.seconds.quick:5.1f} s {claim.seconds.full:5.0f} s")
-        lines += _wrapped(f"{claim.title}: {claim.setting}", "    ")
+        lines += table.wrapped(f"{claim.title}: {claim.setting}", "    ")
     return lines
 
 
@@ -48,24 +48,24 @@ def _count(claim: Claim) -> int:
 
 def shown(claim: Claim, rows: Sequence[Finding], quick: bool) -> list[str]:
     """The audit of a claim: a line a finding, and beneath it the range of ours and the reason."""
-    lines = [claim.name, *_wrapped(f"{claim.title}. An article; ours: {claim.setting}.")]
+    lines = [claim.name, *table.wrapped(f"{claim.title}. An article; ours: {claim.setting}.")]
     if claim.generations:
-        lines += _wrapped(f"Generations: {claim.generations}.")
+        lines += table.wrapped(f"Generations: {claim.generations}.")
     for text in unknowns(claim, quick):
-        lines += _wrapped(text, "  ")
+        lines += table.wrapped(text, "  ")
     base, each = (int(size.of(quick)) for size in (claim.replicates.base, claim.replicates.each))
     others = "".join(
         f"; {card}: {sizes.base.of(quick):,.0f}, {sizes.each.of(quick):,.0f}" for card, sizes in claim.sizes.items()
     )
-    lines += _wrapped(f"Replicates: {base:,} at the preset, {each:,} at each other setting{others}.")
+    lines += table.wrapped(f"Replicates: {base:,} at the preset, {each:,} at each other setting{others}.")
     lines += ["", _HEAD]
     for row in rows:
         lines += _line(row)
         if row.why:
             verdict = "" if row.verdict in ("", "agrees") else f"{row.verdict}: "
-            lines += _wrapped(f"{verdict}{row.why}{_theory(row)}", "    ")
+            lines += table.wrapped(f"{verdict}{row.why}{_theory(row)}", "    ")
         elif row.theory is not None:
-            lines += _wrapped(_theory(row).lstrip("; "), "    ")
+            lines += table.wrapped(_theory(row).lstrip("; "), "    ")
     return lines
 
 
@@ -114,12 +114,12 @@ def data(row: Finding) -> dict[str, Any]:
         "item": row.claim.name,
         "label": row.label,
         "article": row.article or None,
-        "ours": None if ours is None else _finite(ours.value),
-        "ci_low": None if ours is None else _finite(ours.low),
-        "ci_high": None if ours is None else _finite(ours.high),
-        "theory": None if row.theory is None else _finite(row.theory),
-        "range_low": None if row.low is None else _finite(row.low),
-        "range_high": None if row.high is None else _finite(row.high),
+        "ours": None if ours is None else or_none(ours.value),
+        "ci_low": None if ours is None else or_none(ours.low),
+        "ci_high": None if ours is None else or_none(ours.high),
+        "theory": None if row.theory is None else or_none(row.theory),
+        "range_low": None if row.low is None else or_none(row.low),
+        "range_high": None if row.high is None else or_none(row.high),
         "settings": row.settings or None,
         "settings_that_give_it": row.giving if row.settings else None,
         "nearest_setting": row.nearest or None,
@@ -153,13 +153,3 @@ def _restored(claim: Claim, row: dict[str, Any]) -> Finding:
         giving=row["settings_that_give_it"] or 0,
         nearest=row["nearest_setting"] or "",
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, table.WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import Any
 import click
 
 from lightcollapse.cli import card as cards
-from lightcollapse.cli.output import envelope, write
+from lightcollapse.cli.output import envelope, or_none, write
 from lightcollapse.cli.table import WIDTH, number
 from lightcollapse.errors import CardError, nearest
 from lightcollapse.glossary import MEASURED, METRICS, WORDS
@@ -157,13 +156,8 @@ def _with_values(entry: Entry, row: Any) -> Entry:
     except LookupError:
         return entry
     claimed = row.values(card, _SEED)
-    values = tuple({"generation": t, "value": _finite(claimed[t])} for t in range(1, min(4, len(claimed))))
+    values = tuple({"generation": t, "value": or_none(claimed[t])} for t in range(1, min(4, len(claimed))))
     return replace(entry, example=cards.describe(card), values=values)
-
-
-def _finite(value: float) -> float | None:
-    """A number as JSON holds it: an infinite one is null."""
-    return float(value) if math.isfinite(value) else None
 
 
 def _with_functions(entry: Entry, names: tuple[str, ...]) -> Entry:

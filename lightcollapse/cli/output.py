@@ -100,3 +100,8 @@ def environment() -> dict[str, str | None]:
         "machine": platform.machine(),
         **{package: find(package) for package in _PACKAGES},
     }
+
+
+def or_none(value: float) -> float | None:
+    """A number as JSON holds it: None where it is none, or infinite."""
+    return value if math.isfinite(value) else None

@@ -15,7 +15,7 @@ import click
 
 from lightcollapse.cli import claims, table
 from lightcollapse.cli.failure import talk
-from lightcollapse.cli.output import envelope, write
+from lightcollapse.cli.output import envelope, or_none, write
 from lightcollapse.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _listing(subjects: Sequence[Subject]) -> list[str]:
     lines = [f"{'item':56} {'numbers':>7} {'--quick':>7} {'full':>7}"]
     for item in chosen:
         lines.append(f"{item.name:56} {len(item.numbers):7d} {item.seconds.quick:5.1f} s {item.seconds.full:5.0f} s")
-        lines += _wrapped(f"{item.source}: {item.setting}", "    ")
+        lines += table.wrapped(f"{item.source}: {item.setting}", "    ")
     papers = {item.arxiv for item in chosen if item.arxiv}
     numbers = sum(len(item.numbers) for item in chosen)
     quick, full = (sum(size) for size in zip(*((i.seconds.quick, i.seconds.full) for i in subjects), strict=True))
@@ -214,7 +214,7 @@ def _listing(subjects: Sequence[Subject]) -> list[str]:
         f"{len(chosen)} items, {numbers} numbers, {len(papers)} papers, {len(others)} claims; all in about "
         f"{full / 60:.0f} min on two cores, with --quick in {quick:.0f} s."
     )
-    return [*lines, *claims.listing(others), "", *_wrapped(text)]
+    return [*lines, *claims.listing(others), "", *table.wrapped(text)]
 
 
 # One item.
@@ -222,9 +222,9 @@ def _listing(subjects: Sequence[Subject]) -> list[str]:
 
 def _shown(item: Item, rows: Sequence[Row], quick: bool) -> list[str]:
     """The table of an item."""
-    lines = [item.name, *_wrapped(f"{item.title}. {item.source}: {item.setting}.")]
+    lines = [item.name, *table.wrapped(f"{item.title}. {item.source}: {item.setting}.")]
     if item.generations:
-        lines += _wrapped(f"Generations: {item.generations}.")
+        lines += table.wrapped(f"Generations: {item.generations}.")
     lines += ["", _HEAD]
     card = None
     for row in rows:
@@ -237,7 +237,7 @@ def _shown(item: Item, rows: Sequence[Row], quick: bool) -> list[str]:
             lines += [f"{row.replicates:,} replicates"] if row.replicates else []
         lines.append(_line(row))
         if row.why:
-            lines += _wrapped(row.why if row.verdict == "agrees" else f"{row.verdict}: {row.why}", "    ")
+            lines += table.wrapped(row.why if row.verdict == "agrees" else f"{row.verdict}: {row.why}", "    ")
     return lines
 
 
@@ -273,12 +273,6 @@ def _published(number: Number) -> str:
     return f"{number.published:.{max(0, round(-math.log10(2.0 * number.rounding)))}f}"
 
 
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, table.WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
-    )  # fmt: skip
-
-
 def _summary(rows: Sequence[dict[str, Any]]) -> str:
     from lightcollapse.reproduce import VERDICTS
 
@@ -286,7 +280,7 @@ def _summary(rows: Sequence[dict[str, Any]]) -> str:
     counts = [(verdict, sum(row["verdict"] == verdict for row in rows)) for verdict in VERDICTS]
     text = f"{len(rows)} numbers: " + ", ".join(f"{count} {verdict}" for verdict, count in counts) + "."
     names = sorted({row["item"] for row in rows if row["verdict"] == "differs"})
-    return "\n".join(_wrapped(text + (f" Differs: {', '.join(names)}." if names else "")))
+    return "\n".join(table.wrapped(text + (f" Differs: {', '.join(names)}." if names else "")))
 
 
 # Data.
@@ -294,7 +288,7 @@ def _summary(rows: Sequence[dict[str, Any]]) -> str:
 
 def _row(row: Row) -> dict[str, Any]:
     number, ours, race = row.number, row.ours, row.item.race(row.number.card)
-    low, high = _finite(number.lowest), _finite(number.highest)
+    low, high = or_none(number.lowest), or_none(number.highest)
     return {
         "item": row.item.name,
         "paper": row.item.paper,
@@ -307,10 +301,10 @@ def _row(row: Row) -> dict[str, Any]:
         "published": low if low == high else [low, high],
         "kind": number.kind,
         "replicates": row.replicates,
-        "ours": None if ours is None else _finite(ours.value),
-        "ci_low": None if ours is None else _finite(ours.low),
-        "ci_high": None if ours is None else _finite(ours.high),
-        "theory": None if row.exact is None else _finite(row.exact),
+        "ours": None if ours is None else or_none(ours.value),
+        "ci_low": None if ours is None else or_none(ours.low),
+        "ci_high": None if ours is None else or_none(ours.high),
+        "theory": None if row.exact is None else or_none(row.exact),
         "theory_kind": row.exact_kind,
         "verdict": row.verdict,
         "why": row.why or None,
@@ -349,10 +343,6 @@ def _restored_row(item: Item, number: Number, data: dict[str, Any]) -> Row:
         why=data["why"] or "",
         seconds=data["seconds"],
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _recipe(chosen: Sequence[Subject], limits: Limits) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -131,3 +132,8 @@ def shorten(text: str, limit: int) -> str:
             return "".join(out).rstrip()
         out.append(c)
     return "".join(out)
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """The lines of a text, each indented."""
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
