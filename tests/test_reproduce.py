@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import math
@@ -398,7 +399,8 @@ def test_another_text_than_the_papers_gives_numbers_and_no_verdict(capsys: pytes
     rows = strict(out)["rows"]
     assert code == 0 and {row["verdict"] for row in rows} == {UNTESTED}
     assert all(0.0 < row["ours"] <= 1.0 and "another text" in row["why"] for row in rows)
-    assert strict(out)["recipe"]["corpus"] == "mine.txt"
+    digest = hashlib.sha256(Path("mine.txt").read_bytes()).hexdigest()
+    assert strict(out)["recipe"]["corpus"] == {"name": "mine.txt", "sha256": digest}
     assert call(capsys, "suresh-unigram", "--corpus", "none.txt")[0] == 4
 
 

@@ -351,8 +351,15 @@ def _recipe(chosen: Sequence[Subject], limits: Limits) -> dict[str, Any]:
         "items": {item.name: {name: item.data(name) for name in item.variants()} for item in chosen},
         "seed": limits.seed,
         "quick": limits.quick,
-        "corpus": Path(limits.corpus).name if limits.corpus and any(map(_uses_corpus, chosen)) else None,
+        "corpus": _text(limits.corpus) if limits.corpus and any(map(_uses_corpus, chosen)) else None,
     }
+
+
+def _text(corpus: str) -> dict[str, str]:
+    """Which text it was: the name of its file, without the folders, and what is in it."""
+    from lightcollapse.corpus import read
+
+    return {"name": Path(corpus).name, "sha256": read(corpus).sha256}
 
 
 class _Folder:
