@@ -298,5 +298,7 @@ def _tuple(parts: Sequence[Unpack], value: Any, words: list[Any]) -> bool:
 def _array(item: np.dtype[Any], dimensions: int, value: Any, words: list[Any]) -> bool:
     if type(value) is not np.ndarray or value.dtype != item or value.ndim != dimensions or not value.flags.carray:
         return False
-    words += (0, 0, value.size, item.itemsize, value.ctypes.data, *value.shape, *value.strides)
+    # what value.ctypes.data is, in a third of its time
+    address = ctypes.addressof(ctypes.c_char.from_buffer(value.data)) if value.size else 0
+    words += (0, 0, value.size, item.itemsize, address, *value.shape, *value.strides)
     return True

@@ -8,11 +8,14 @@ from budget import Court
 from exact import same_law
 
 from lightcollapse.errors import CardError
-from lightcollapse.families import Categorical, Family, Gaussian
+from lightcollapse.families import Categorical, Family, Gaussian, KernelDensity
+from lightcollapse.families import engine as engine_module
 from lightcollapse.families.engine import Recursion, recursion
+from lightcollapse.kernels.draws import Batch
 from lightcollapse.loop import run
-from lightcollapse.regimes import REGIMES, FreshFraction, Islands, Regime
+from lightcollapse.regimes import REGIMES, Accumulate, AccumulateSubsample, FreshFraction, Islands, Regime, Window
 from lightcollapse.scenario import Scenario
+from lightcollapse.schedule import REAL
 from lightcollapse.sources import Normal, Source, Zipf
 
 pytestmark = pytest.mark.slow_without_jit
@@ -70,6 +73,30 @@ def test_a_lane_does_not_depend_on_its_block() -> None:
         part = engine(card).run_block(np.arange(start, end, dtype=np.uint64)).metrics
         for name, values in part.items():
             assert values.tobytes() == np.ascontiguousarray(whole[name][start:end]).tobytes(), name
+
+
+@pytest.mark.parametrize("regime", [AccumulateSubsample(), Window(5), Accumulate()], ids=str)
+def test_how_a_pool_is_kept_does_not_change_what_is_taken_of_it(
+    regime: Regime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Scenario(Normal(), KernelDensity(bandwidth=0.5), regime, sample_size=tuple(range(6, 66, 3)), generations=20)
+    simulation = engine(card)
+    assert simulation.grows == (not isinstance(regime, Window))
+    found = simulation.run_block(np.arange(3, dtype=np.uint64)).metrics
+    monkeypatch.setattr(Recursion, "grows", False)
+    for name, values in engine(card).run_block(np.arange(3, dtype=np.uint64)).metrics.items():
+        assert values.tobytes() == found[name].tobytes(), name
+
+
+def test_a_pool_that_grows_is_a_few_batches() -> None:
+    batches = {REAL: Batch.whole(np.zeros((1, 5, 1)))}
+    for number in range(1, 101):
+        batches[number] = Batch.whole(np.full((1, 5, 1), float(number)))
+        engine_module._pile(batches)
+    assert batches[REAL].count == 5 and sum(batch.count for batch in batches.values()) == 505
+    assert len(batches) == 1 + bin(100).count("1")
+    order = np.concatenate([batches[number].points[0, :, 0] for number in sorted(batches)])
+    assert np.array_equal(order, np.repeat(np.arange(101.0), 5))
 
 
 def test_labs_start_from_samples_of_their_own() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -210,6 +211,12 @@ class Recursion:
         """Models side by side."""
         return int(self.schedule["labs"].max())
 
+    @cached_property
+    def grows(self) -> bool:
+        """Whether points only join the pool, where nobody asks which generation wrote them."""
+        later = self.schedule["oldest"][1:]
+        return isinstance(self.medium, Points) and not self.curation and bool((later == later[:1]).all())
+
     @property
     def points_kept(self) -> int:
         """The most points that a lane holds at a time; where it holds sums, as many as take their room."""
@@ -273,6 +280,8 @@ class Recursion:
         batches = {g: batch for g, batch in past.batches.items() if g >= int(row["oldest"]) or g == REAL}
         if row["sample"] > 0:
             batches[t - 1] = self.wrote(past, t, draws)
+            if self.grows:
+                _pile(batches)
         past = past._replace(batches=batches)
         real = self.real_part(row, past, t, draws)
         if t == 1:
@@ -369,6 +378,16 @@ class Recursion:
         total = (within + (labs - 1) * between) / labs
         fst = 1.0 - within / np.where(between > 0.0, between, 1.0)
         return {"within": within, "between": between, "total": total, "fst": np.where(between > 0.0, fst, 0.0)}
+
+
+def _pile(batches: dict[int, Batch]) -> None:
+    """Join batches until each holds more points than the next: few are left to gather from, and a point is copied a
+    few times in all. Their order stays. The first real sample, which is asked for by itself, stays alone.
+    """
+    numbers = sorted(number for number in batches if number != REAL)
+    while len(numbers) > 1 and batches[numbers[-2]].count <= batches[numbers[-1]].count:
+        last = batches.pop(numbers.pop())
+        batches[numbers[-1]] = join([batches[numbers[-1]], last])
 
 
 def _places(writer: NDArray[np.int64], lanes: int) -> NDArray[np.int64]:
