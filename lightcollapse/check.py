@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lightcollapse.errors import CardError, nearest, require
+from lightcollapse.errors import CardError, DataError, nearest, require
 
 if TYPE_CHECKING:
     from lightcollapse.text import Measurement, Row
@@ -154,7 +154,7 @@ def check(found: Measurement, asked: Mapping[str, float], generation: str | None
 
     Each verdict is about one 95 % interval; many limits make it likelier that some interval misses.
 
-    Raises CardError where a limit is unknown, was not measured, or no generation is there to check.
+    Raises CardError where a limit is unknown or no generation is there to check, DataError where a text is too short.
     """
     chosen = [name for name in found.generations[1:] if generation is None or str(name) == generation]
     if not chosen and generation is not None:
@@ -166,7 +166,7 @@ def check(found: Measurement, asked: Mapping[str, float], generation: str | None
     wanted = limits(asked, found.recipe["order"])
     for limit in wanted:
         if limit.metric not in found.metrics:
-            raise CardError(f"{limit.name} needs the metric {limit.metric!r}, which this measurement lacks")
+            raise DataError(f"{limit.name} needs {limit.metric!r}, and a generation is too short to measure it")
     return tuple(_verdict(found, limit, name) for name in chosen for limit in wanted)
 
 

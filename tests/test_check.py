@@ -156,6 +156,12 @@ def test_unequal_sizes_are_unsure_and_fail_when_strict(folder: Path, capsys: pyt
     assert main([*given, "--strict"]) == 3
 
 
+def test_a_text_too_short_for_a_limit_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("word.txt").write_text("hello")
+    assert main(["check", str(folder / "human.txt"), "word.txt", "--max-kl", "0.1"]) == 4
+    assert "a generation is too short to measure it" in capsys.readouterr().err
+
+
 def test_wrong_use_names_the_criteria(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(folder / "human.txt"), str(folder / "alike.txt")]) == 2
     assert all(f"--{criterion.name}" in capsys.readouterr().err for criterion in CRITERIA[:1])

@@ -604,14 +604,24 @@ GOOD = b'{"text": "one two three"}\n'
         ("a.jsonl", GOOD + b'{"txt": "two"}', "line 2: each line must be a JSON object"),
         ("a.jsonl", GOOD + b'{"text": 3}', "line 2: each line must be a JSON object"),
         ("a.jsonl", GOOD + b'{"text": null}', "line 2: each line must be a JSON object"),
-        ("a.jsonl", GOOD + b'{"text": "a", "x": NaN}', "line 2: each line must be a JSON object"),
+        ("a.jsonl", GOOD + b'{"text": "a", "x": NaN}', 'object {"text": "..."}: NaN is no number in JSON; write null'),
+        ("a.jsonl", GOOD + b'{"text": "a", "x": [-Infinity]}', "line 2: each line must be a JSON object"),
         (
             "a.jsonl",
             GOOD + b'{"text": "a", "text": "b"}',
             'line 2: each line must be a JSON object {"text": "..."}: the ',
         ),
-        ("a.jsonl", GOOD + b'{"text": "\\ud800"}', "line 2: each line must be a JSON object"),
+        ("a.jsonl", GOOD + b'{"text": "a", "te\\u0078t": "b"}', "the key 'text' comes twice"),
+        ("a.jsonl", GOOD + b'{"text": "\\ud800"}', "half of a surrogate pair"),
+        ("a.jsonl", GOOD + b'{"text": "\\ud83d\\ude00 \\udc00"}', "half of a surrogate pair"),
+        ("a.txt", b"one \xed\xa0\x80", "line 1, byte 4: invalid UTF-8"),
         ("a.jsonl", GOOD + b'{"text": ' + b"[" * 100_000, "line 2: each line must be a JSON object"),
+        ("a.jsonl", b'{"text": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "it is nested too deeply"),
+        ("a.txt", b"[" * 100_000 + b"]" * 100_000, "generation 1 is empty: none of its 1 documents holds a symbol"),
+        ("a.json", b'[{"text": "one two"}]', "Expected `object`, got `array`"),
+        ("a.json", b'{\n "text": "one two"\n}', "it ends here; in JSON lines, each record is one line"),
+        ("a.jsonl", GOOD + b'{"text": "a", "source": "' + b"s" * 201 + b'"}', "line 2: a source must have at most 200"),
+        ("a.txt", "one two".encode("utf-16-le"), "line 1, byte 1: a NUL character; text has none: is this UTF-16"),
         (
             "a.jsonl",
             b'{"text": "a", "generation": -1}',
@@ -672,16 +682,47 @@ def test_invisible_wrappers_are_taken_out_and_counted() -> None:
     assert "30 invisible wrappers taken out" in found.warnings[0]
 
 
-def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sizes_are_bounded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     human = plain("human.jsonl", 1)
     Path("bomb.gz").write_bytes(gzip.compress(b"w1 w2\n\n" * 100_000))
     Path("bomb.xz").write_bytes(lzma.compress(b"w1 w2\n\n" * 100_000))
     for name in ("bomb.gz", "bomb.xz"):
         with pytest.raises(LimitError, match=f"'{name}': more than 9000 bytes of text in all"):
             small([human, name], max_bytes=9000)
+        assert main(["measure", human, name, "--max-bytes", "9000"]) == 6
+        out, err = capsys.readouterr()
+        assert out == "" and err.endswith("give less, or a larger --max-bytes\n") and len(err.splitlines()) == 1
     monkeypatch.setattr(reading, "LONGEST_LINE", 50)
     with pytest.raises(LimitError, match="line 1: longer than 50 bytes"):
         small([human, human])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (["measure", "{human}", "{bad}", "--save-counts", "old.counts"], "old.counts"),
+        (["merge", "good.counts", "{torn}", "-o", "old.counts"], "old.counts"),
+        (["certify", "{human}", "{bad}", "-o", "old.json", "--force"], "old.json"),
+        (["forecast", "{human}", "{bad}"], ""),
+        (["plan", "{bad}", "--keep", "support=0.9"], ""),
+        (["check", "{human}", "{bad}", "--max-kl", "0.1"], ""),
+    ],
+)
+def test_bad_data_leaves_what_was_there(arguments: list[str], output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"human": plain("human.jsonl", 1), "bad": plain("bad.jsonl", 2), "torn": "torn.counts"}
+    small([names["human"]], save_counts="good.counts")
+    Path("torn.counts").write_bytes(Path("good.counts").read_bytes()[:-40])
+    with open("bad.jsonl", "ab") as file:  # broken at its very end, when much has been read
+        file.write(b'{"text": "\xe9"}\n')
+    if output:
+        Path(output).write_text("what was there")
+    before = sorted(path.name for path in Path().iterdir())
+    assert main([argument.format(**names) for argument in arguments]) == 4
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and len(err.splitlines()) == 1
+    assert ("line 31, byte" in err and "invalid UTF-8" in err) or "torn.counts" in err
+    assert sorted(path.name for path in Path().iterdir()) == before
+    assert not output or Path(output).read_text() == "what was there"
 
 
 @given(st.binary(max_size=300), st.sampled_from(reading.ERRORS), st.sampled_from(["x.txt", "x.jsonl"]))
@@ -972,6 +1013,7 @@ def test_tables_are_counts_of_types() -> None:
     [
         ([], 2, "no FILES given"),
         (["missing.jsonl"], 4, "no such file: 'missing.jsonl'"),
+        (["h.jsonl", "--baseline", "gone.jsonl"], 4, "no such file: 'gone.jsonl'"),
         (["h.jsonl", "empty"], 4, "'empty' holds no text"),
         (["h.jsonl", "--unit", "word"], 2, "unknown unit 'word'; did you mean 'words'"),
         (["h.jsonl", "--order", "0"], 2, "order must lie in 1 .. 8, got 0"),

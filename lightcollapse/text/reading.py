@@ -29,6 +29,7 @@ _WRAPPER = re.compile("\ufeff[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 _BLANK = b" \t\r\n"
 _PACKED = 2**11  # compressed bytes that are unpacked together: a bomb of zstd makes 64 MiB of them at most
 _ROWS = 1024  # of a table, read together
+_LONGEST_NAME = 200  # characters of a source: it stands in every row of a table
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ def _of_row(reader: _Lines, row: int, text: Any, generation: Any, source: Any) -
         return None
     reader.spend(len(text), row)
     whole = reader.text(row, 0, text)
-    return None if whole is None else Document(whole, row, generation, None if source is None else str(source))
+    return None if whole is None else reader.document(whole, row, generation, None if source is None else str(source))
 
 
 def _documents(stream: io.BufferedIOBase, file: File, how: Format, budget: Budget) -> Iterator[Document]:
@@ -340,6 +341,13 @@ class _Lines(Iterator[tuple[int, int, bytes]]):
             self.file.wrappers += found
         return text
 
+    def document(self, text: str, number: int, generation: int | str | None, source: str | None) -> Document | None:
+        """The text as a document; None where it is left out."""
+        if source is not None and len(source) > _LONGEST_NAME:
+            self.refuse(number, f": a source must have at most {_LONGEST_NAME} characters, got {source!r:.40}...")
+            return None
+        return Document(text, number, generation, source)
+
 
 def _decoder(how: Format) -> msgspec.json.Decoder[Any]:
     fields: list[Any] = [
@@ -352,7 +360,7 @@ def _decoder(how: Format) -> msgspec.json.Decoder[Any]:
 
 def _is_json_lines(line: bytes, path: str, decoder: msgspec.json.Decoder[Any]) -> bool:
     name = path.lower().removesuffix(".gz").removesuffix(".xz").removesuffix(".zst")
-    if name.endswith((".jsonl", ".ndjson")):
+    if name.endswith((".jsonl", ".ndjson", ".json")):
         return True
     if not line.startswith(b"{"):
         return False
@@ -380,14 +388,33 @@ def _records(first: tuple[int, int, bytes], reader: _Lines, decoder: msgspec.jso
             try:
                 record = decoder.decode(mended)
             except (msgspec.MsgspecError, RecursionError) as error:
-                reader.refuse(number, f": not a JSON object with text: {error}")
+                reader.refuse(number, f": not a JSON object with text: {_why(line, error)}")
                 continue
         except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-            reader.refuse(number, f': each line must be a JSON object {{"{reader.how.text_field}": "..."}}: {error}')
+            rule = f'each line must be a JSON object {{"{reader.how.text_field}": "..."}}'
+            reader.refuse(number, f": {rule}: {_why(line, error)}")
             continue
         text = reader.whole(number, record.text)
-        if text is not None:
-            yield Document(text, number, record.generation, record.source)
+        document = None if text is None else reader.document(text, number, record.generation, record.source)
+        if document is not None:
+            yield document
+
+
+def _why(line: bytes, error: Exception) -> str:
+    """What is wrong with a line that is no record: in the words of the library where nothing better is known."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, msgspec.ValidationError) or not isinstance(error, msgspec.DecodeError):
+        return str(error)
+    constants: list[str] = []
+    try:
+        json.dumps(json.loads(line, parse_constant=constants.append), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "half of a surrogate pair, \\ud800 to \\udfff, is no character"
+    except (ValueError, RecursionError):
+        if line.strip(_BLANK) in (b"{", b"["):
+            return "it ends here; in JSON lines, each record is one line"
+    return f"{constants[0]} is no number in JSON; write null" if constants else str(error)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

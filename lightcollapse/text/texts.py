@@ -484,4 +484,4 @@ def _ordered(found: dict[Name, Generation], inputs: Inputs, partial: bool) -> li
 
 
 def _some(names: object) -> str:
-    return ", ".join(repr(name) for name in list(names)[:8])  # type: ignore[call-overload]
+    return ", ".join(f"{name!r:.40}" for name in list(names)[:8])  # type: ignore[call-overload]
