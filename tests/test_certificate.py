@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import html.parser
 import importlib.util
@@ -83,6 +84,27 @@ def test_parents_and_generations_are_as_declared_and_never_guessed(folder: Path)
     assert (second["prov:wasDerivedFrom"], third["prov:wasDerivedFrom"]) == ({"@id": "file-1"}, {"@id": "file-2"})
     parents = [("poor.txt", "human.txt"), ("poor.txt", "alike.txt")]
     assert made_of(folder, *names, parents=parents).declared.files[2].parents == ("file-1", "file-2")
+
+
+def test_record_sets_hold_the_counts_and_name_the_columns_that_were_read(folder: Path, tmp_path: Path) -> None:
+    lines = [json.dumps({"body": f"one two {i}", "generation": i % 2, "by": "GPT", "id": i}) for i in range(40)]
+    (tmp_path / "both.jsonl").write_text("\n".join(lines))
+    (tmp_path / "packed.jsonl").write_bytes(gzip.compress("\n".join(lines).encode()))
+    fields: dict[str, Any] = {"text_field": "body", "source_field": "by", "by": "generation"}
+    made = certify([str(tmp_path / "both.jsonl")], labels={"gpt": "synthetic"}, **QUICK, **fields)
+    counts, records = jsonld(made)["recordSet"]
+    kinds = {"human": 0, "synthetic": 60, "mixed": 0, "unknown": 0}
+    assert counts["data"] == [
+        {f"generations/{name}": value for name, value in ({"generation": str(g), "documents": 20} | kinds).items()}
+        for g in (0, 1)
+    ]
+    assert [field["@id"] for field in counts["field"]] == list(counts["data"][0])
+    columns = {field["source"]["extract"]["column"]: field["dataType"] for field in records["field"]}
+    assert columns == {"generation": "sc:Integer", "by": "sc:Text", "body": "sc:Text"}
+    assert {field["source"]["fileObject"]["@id"] for field in records["field"]} == {"file-1"}
+    packed = certify([str(tmp_path / "packed.jsonl")], **QUICK, **fields)
+    assert [each["@id"] for each in jsonld(packed)["recordSet"]] == ["generations"]  # not what its name says
+    assert [each["@id"] for each in jsonld(made_of(folder, "human.txt"))["recordSet"]] == ["generations"]
 
 
 def verdicts(made: Certificate) -> list[str]:
@@ -253,6 +275,20 @@ def test_mlcroissant_rejects_a_wrong_certificate(
 def test_mlcroissant_finds_no_error(folder: Path) -> None:
     made = made_of(folder, "human.txt", "poor.txt", EVIL, chain=True)
     assert validate(made)[1] == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlcroissant") is None, reason="mlcroissant is not installed")
+def test_mlcroissant_reads_the_records(tmp_path: Path) -> None:
+    library = importlib.import_module("mlcroissant")
+    texts = [{"text": f"one, two {i}", "generation": i % 2} for i in range(40)]
+    (tmp_path / "both.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    made = certify([str(tmp_path / "both.jsonl")], **QUICK)
+    (tmp_path / "card.json").write_text(FORMATS["croissant"](made))
+    found = library.Dataset(jsonld=str(tmp_path / "card.json"))
+    read = [{key.split("/")[1]: value for key, value in record.items()} for record in found.records("file-1-records")]
+    assert [record["generation"] for record in read] == [text["generation"] for text in texts]
+    assert [record["text"].decode() for record in read] == [text["text"] for text in texts]
+    assert [record["generations/documents"] for record in found.records("generations")] == [20, 20]
 
 
 def test_a_file_that_changes_meanwhile_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

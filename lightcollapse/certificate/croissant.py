@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lightcollapse.certificate.consistency import LIMITS, words
-from lightcollapse.certificate.declared import HUMAN, MIXED, SYNTHETIC, UNKNOWN, Certified, Tally, sizes
+from lightcollapse.certificate.declared import HUMAN, KINDS, MIXED, SYNTHETIC, UNKNOWN, Certified, Tally, sizes
 
 if TYPE_CHECKING:
     from lightcollapse.certificate import Certificate
@@ -70,6 +70,7 @@ def jsonld(made: Certificate) -> dict[str, Any]:
         "rai:dataCollection": f"Declared, not checked: {words(made.declared.whole)}.",
         "prov:wasAttributedTo": {"@type": "prov:Agent", "prov:label": f"declared: {words(made.declared.whole)}"},
         "distribution": [_file(made, file) for file in made.declared.files],
+        "recordSet": [_counts(made), *(_records(file) for file in made.declared.files if file.columns)],
         "declared": {
             "meaning": "what somebody said of the data; not checked",
             "all": sizes(made.declared.whole),
@@ -109,6 +110,58 @@ def _file(made: Certificate, file: Certified) -> dict[str, Any]:
     if parents:
         node["prov:wasDerivedFrom"] = parents if len(parents) > 1 else parents[0]
     return node
+
+
+def _counts(made: Certificate) -> dict[str, Any]:
+    """Documents and tokens of each generation as a record set that holds its records."""
+    what = {
+        "generation": "The generation as it is called; 0 or human is the baseline.",
+        "documents": "Documents of the generation.",
+        **{kind: f"Of its {made.recipe['unit']}, those of documents that are declared {kind}." for kind in KINDS},
+    }
+    rows: list[dict[str, Any]] = [
+        {"generation": str(name), "documents": sum(tally.documents.values()), **tally.tokens}
+        for name, tally in made.declared.generations.items()
+    ]
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "generations",
+        "name": "generations",
+        "description": f"Documents of each generation, and {made.recipe['unit']} by what they are declared to be.",
+        "key": {"@id": "generations/generation"},
+        "field": [
+            _field("generations", name, said, "sc:Text" if name == "generation" else "sc:Integer")
+            for name, said in what.items()
+        ],
+        "data": [{f"generations/{name}": value for name, value in row.items()} for row in rows],
+    }
+
+
+_COLUMNS = {
+    "text": "The text of a document.",
+    "generation": "The generation that the record names.",
+    "source": "What the record says of who wrote the text: declared, not checked.",
+}
+
+
+def _records(file: Certified) -> dict[str, Any]:
+    """The records of a file, by the columns that documents were made from."""
+    own = f"{file.key}-records"
+    return {
+        "@type": "cr:RecordSet",
+        "@id": own,
+        "name": own,
+        "description": f"The records of {file.name}; what other columns it has was not read.",
+        "field": [
+            {**_field(own, what, _COLUMNS[what], "sc:Integer" if whole else "sc:Text"),
+             "source": {"fileObject": {"@id": file.key}, "extract": {"column": column}}}
+            for what, column, whole in file.columns
+        ],
+    }  # fmt: skip
+
+
+def _field(record_set: str, name: str, said: str, kind: str) -> dict[str, Any]:
+    return {"@type": "cr:Field", "@id": f"{record_set}/{name}", "name": name, "description": said, "dataType": kind}
 
 
 _ACTIVITIES: dict[tuple[str, ...], str] = {

@@ -23,13 +23,16 @@ HUMAN, SYNTHETIC, MIXED, UNKNOWN = KINDS = ("human", "synthetic", "mixed", "unkn
 _BATCH = 2**20  # characters that are cut into tokens together
 _MOST_LABELS = 8
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+JSON_LINES, PARQUET = "application/jsonlines", "application/vnd.apache.parquet"
+_PACKED = (b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PAR1")  # a file may be other than its name says
 _FORMATS = {
-    ".jsonl": "application/jsonlines",
-    ".ndjson": "application/jsonlines",
+    ".jsonl": JSON_LINES,
+    ".ndjson": JSON_LINES,
+    ".json": JSON_LINES,
     ".gz": "application/gzip",
     ".xz": "application/x-xz",
     ".zst": "application/zstd",
-    ".parquet": "application/vnd.apache.parquet",
+    ".parquet": PARQUET,
 }
 
 
@@ -76,6 +79,8 @@ class Certified:
         sha256: of its raw bytes; size: in bytes; form: a media type.
         declared: documents and tokens by kind.
         generations: those that its documents belong to.
+        columns: of a file of records, what of a document each column holds (`text`, `generation`, `source`), and
+            whether all that it holds are whole numbers; empty for other files.
         parents: keys of files, or names of what is not among them, that it is declared to be made from.
     """
 
@@ -86,6 +91,7 @@ class Certified:
     form: str = "text/plain"
     declared: Tally = field(default_factory=Tally)
     generations: tuple[Name, ...] = ()
+    columns: tuple[tuple[str, str, bool], ...] = ()
     parents: tuple[str, ...] = ()
 
 
@@ -199,6 +205,7 @@ class _Reader:
         self.files: dict[int, Tally] = {}
         self.generations: dict[Name, Tally] = {}
         self.of_file: dict[int, dict[Name, None]] = {}
+        self.columns: dict[int, dict[str, bool]] = {}
         self.twice = 0
         self._seen: dict[bytes, int] = {}
         self._strange: dict[str, int] = {}
@@ -216,6 +223,10 @@ class _Reader:
         if kind != UNKNOWN:
             self._compare(document.text, kind)
         self.of_file.setdefault(place, {})[generation] = None
+        columns = self.columns.setdefault(place, {"text": False})
+        for what, value in (("generation", document.generation), ("source", document.source)):
+            if value is not None:
+                columns[what] = columns.get(what, True) and isinstance(value, int)
         self._held.append((place, generation, kind))
         self._texts.append(document.text)
         self._size += len(document.text)
@@ -253,10 +264,20 @@ class _Reader:
 
     def file(self, place: int, file: File) -> Certified:
         """What is known of a file."""
-        suffix = Path(file.name).suffix.lower()
-        return Certified(f"file-{place + 1}", plain(file.name), file.sha256, os.stat(file.path).st_size,
-                         _FORMATS.get(suffix, "text/plain"), self.files[place],
-                         tuple(self.of_file[place]))  # fmt: skip
+        form = _FORMATS.get(Path(file.name).suffix.lower(), "text/plain")
+        columns = self._columns(place, file.path, form)
+        return Certified(f"file-{place + 1}", plain(file.name), file.sha256, os.stat(file.path).st_size, form,
+                         self.files[place], tuple(self.of_file[place]), columns)  # fmt: skip
+
+    def _columns(self, place: int, path: str, form: str) -> tuple[tuple[str, str, bool], ...]:
+        """What each column holds that a document was made from: role, name, whether whole numbers."""
+        with open(path, "rb") as raw:
+            head = raw.read(6)
+        found = next((magic for magic in _PACKED if head.startswith(magic)), b"")
+        if (form, found) not in ((JSON_LINES, b""), (PARQUET, b"PAR1")):
+            return ()
+        names = {"text": self.how.text_field, "generation": self.how.generation_field, "source": self.how.source_field}
+        return tuple((what, names[what], whole) for what, whole in sorted(self.columns[place].items()))
 
     def warnings(self) -> list[str]:
         """What is odd about the declarations."""
