@@ -8,6 +8,7 @@ import itertools
 import json
 import lzma
 import math
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import lightcollapse as lc
+from lightcollapse import native
 from lightcollapse.cli import main
 from lightcollapse.cli.measure import cell
 from lightcollapse.errors import CardError, DataError, LimitError, MissingExtra
@@ -234,6 +236,21 @@ def test_a_sample_of_documents_is_the_same_in_any_batches() -> None:
     wanted = np.argsort(order)
     assert np.array_equal(whole.blocks, wanted[: len(whole.blocks)])
     assert lengths[whole.blocks].sum() >= 7 > lengths[whole.blocks[:-1]].sum()
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+@pytest.mark.skipif(not native._possible(), reason="machine code is loaded without numba on Linux, x86-64 alone")
+def test_texts_are_measured_without_numba_once_kernels_are_kept() -> None:
+    plain("0.jsonl", 0)
+    plain("1.jsonl", 1)
+    script = (
+        "import sys; from lightcollapse.cli import main;"
+        "code = main(['measure', '0.jsonl', '1.jsonl', '--bootstrap', '20']);"
+        "sys.exit(code or 7 * ('numba' in sys.modules or 'scipy.stats' in sys.modules))"
+    )
+    codes = [subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode
+             for _ in range(2)]  # fmt: skip
+    assert codes[1] == 0
 
 
 def test_kernels_are_compiled_once() -> None:
@@ -952,7 +969,11 @@ def test_counts_of_other_kinds_or_damaged_are_refused_by_name(capsys: pytest.Cap
         (["merge"], 2, "FILES"),
         (["measure", "a.counts"], 2, "files of counts are measured by lightcollapse merge"),
         (["measure", "0.jsonl", "--save-counts", "x.npz"], 2, "must end in .counts, got 'x.npz'"),
-        (["measure", "0.jsonl", "--save-counts", "no/x.counts"], 1, "No such file or directory"),
+        (
+            ["measure", "0.jsonl", "--save-counts", "no/x.counts"],
+            1,
+            "cannot write 'no/x.counts': its folder is missing",
+        ),
         (["merge", "a.counts", "--csv", "--json"], 2, "cannot both"),
     ):
         assert main(arguments) == code, arguments
@@ -1034,6 +1055,8 @@ def test_tables_are_counts_of_types() -> None:
         (["h.jsonl", "--text-field", "generation"], 2, "three different names"),
         (["h.jsonl", "--text-field", "body"], 4, "missing required field `body`"),
         (["-", "-"], 2, "standard input can be read only once"),
+        (["h.jsonl", "--save-counts", "gone/h.counts"], 1, "cannot write 'gone/h.counts': its folder is missing"),
+        (["h.jsonl", "--save-counts", "/proc/h.counts"], 1, "cannot write '/proc/h.counts': "),
         (["h.jsonl", "--metric", "entrpy_1"], 2, "did you mean 'entropy_1'"),
         (["h.jsonl", "--json", "--csv"], 2, "cannot both"),
         (["h.jsonl", "--wrong"], 2, "--wrong"),

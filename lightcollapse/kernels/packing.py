@@ -244,13 +244,13 @@ def spread_symbols(fresh, shared, left, rows):
 
 @kernel
 def survey(shared, left, owner, weight, n, blocks, groups, limit, halves):
-    """Add to halves int64 (counts,) how many n-grams occur so often in the first half of generation 0 (more: the last).
+    """Add to halves int64 (counts,) how many n-grams occur so often in the first half of generation 0 (more: the last),
+    from 1 on, and those that do not at 0: it sums to the number of n-grams.
 
     `owner` is generation x `blocks` + block; the odd blocks of generation 0 are its second half. Draws nothing. Returns
-    how many n-grams there are, and how many of them occur at least `limit` times in some generation.
+    how many n-grams occur at least `limit` times in some generation.
     """
     counts = np.zeros(groups, dtype=np.int64)
-    found = 0
     frequent = 0
     begin = 0
     while begin < shared.size:
@@ -258,7 +258,6 @@ def survey(shared, left, owner, weight, n, blocks, groups, limit, halves):
         while end < shared.size and shared[end] >= n:
             end += 1
         if left[begin] >= n:
-            found += 1
             half = 0
             large = False
             for j in range(begin, end):
@@ -270,12 +269,11 @@ def survey(shared, left, owner, weight, n, blocks, groups, limit, halves):
                     half += weight[j]
             for j in range(begin, end):
                 counts[owner[j] // blocks] = 0
-            if half > 0:
-                halves[min(half, halves.size - 1)] += 1
+            halves[min(half, halves.size - 1)] += 1
             if large:
                 frequent += 1
         begin = end
-    return found, frequent
+    return frequent
 
 
 @kernel

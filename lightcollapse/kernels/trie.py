@@ -124,12 +124,11 @@ def sort_histories(
 
 
 @kernel
-def divide(text, positions, shared, heads, order):
-    """The groups of all levels in flat arrays, as `Trie` names them: level, start, parent, child, label and count.
+def survey(text, positions, shared, heads, order, level):
+    """Fill level int64 (order + 3,), zeros, as `Trie` names it. Returns the number of groups. Draws nothing.
 
-    `heads` int64 (U,) are the ranks of histories that differ from the one before. Draws nothing.
+    `heads` int64 (U,) are the ranks of histories that differ from the one before.
     """
-    level = np.zeros(order + 3, dtype=np.int64)
     level[1] = 1
     for u in range(heads.size):
         p = np.int64(positions[heads[u]])
@@ -139,12 +138,16 @@ def divide(text, positions, shared, heads, order):
                 break
     for k in range(1, order + 2):
         level[k + 1] += level[k]
-    groups = level[order + 1]
-    start = np.empty(groups, dtype=np.int32)
-    parent = np.empty(groups, dtype=np.int32)
-    child = np.empty(groups + 1, dtype=np.int32)
-    label = np.empty(groups, dtype=np.int32)
-    count = np.zeros(groups, dtype=np.int32)
+    return level[order + 1]
+
+
+@kernel
+def divide(text, positions, shared, heads, order, level, start, parent, child, label, count):
+    """Fill the groups of all levels, as `Trie` names them: start, parent, child, label, and count, which is zeros.
+
+    `heads` and `level` as of `survey`. Draws nothing.
+    """
+    groups = start.size
     free = level.copy()
     current = np.zeros(order + 1, dtype=np.int64)
     start[0] = 0
@@ -170,7 +173,6 @@ def divide(text, positions, shared, heads, order):
     child[groups] = groups
     for group in range(groups - 1, 0, -1):
         count[parent[group]] += count[group]
-    return level, start, parent, child, label, count
 
 
 @lent
@@ -186,14 +188,14 @@ def _child(child, label, g, wanted):
 
 
 @kernel
-def follow(text, parent, child, label, count, order):
-    """The suffix of each group and `followed`, as `Trie` names them. Draws nothing.
+def follow(text, parent, child, label, order, suffix, followed):
+    """Fill the suffix of each group, zeros before, and take what no symbol follows from `followed`, a copy of count.
+
+    Names are those of `Trie`. Draws nothing.
 
     The children of a group are among those of its suffix, by label: both are sorted, and are merged.
     """
-    groups = parent.size
-    suffix = np.zeros(groups, dtype=np.int32)
-    for g in range(1, groups):
+    for g in range(1, parent.size):
         q = np.int64(suffix[g])
         begin = np.int64(child[g])
         end = np.int64(child[g + 1])
@@ -207,7 +209,6 @@ def follow(text, parent, child, label, count, order):
                 at += 1
             suffix[c] = at
             at += 1
-    followed = count.copy()
     for i in range(text.size - 1):
         if text[i + 1] == 0:  # a document ends: nothing follows this history
             history = np.int64(0)
@@ -217,20 +218,16 @@ def follow(text, parent, child, label, count, order):
                 if text[i - k] == 0:
                     break
             followed[history] -= 1
-    return suffix, followed
 
 
 @kernel
-def list_followers(suffix, parent, label):
-    """The n-grams of each context, as `Trie` names them: first, follower and symbol. Draws nothing."""
+def list_followers(suffix, parent, label, first, follower, symbol):
+    """Fill the n-grams of each context, as `Trie` names them: first (zeros before), follower, symbol. Draws nothing."""
     groups = suffix.size
-    first = np.zeros(groups + 1, dtype=np.int32)
     for g in range(2, groups):  # group 1 is the pad, which follows nothing
         first[suffix[g] + 1] += 1
     for h in range(groups):
         first[h + 1] += first[h]
-    follower = np.empty(groups - 2, dtype=np.int32)
-    symbol = np.empty(groups - 2, dtype=np.int32)
     free = first.copy()
     recent = np.zeros(groups, dtype=np.int32)  # the most recent symbol
     for g in range(2, groups):
@@ -239,7 +236,6 @@ def list_followers(suffix, parent, label):
         free[suffix[g]] = slot + 1
         follower[slot] = g
         symbol[slot] = recent[g]
-    return first, follower, symbol
 
 
 @kernel
@@ -328,8 +324,14 @@ def build(text: Symbols, order: int, alphabet: int, key_bits: int = 64) -> Trie:
     """The trie of all n-grams of the padded documents `text`, n <= order; symbols lie in 1..alphabet + 1."""
     positions, shared = sort_histories(text, order, alphabet + 2, key_bits)
     heads = np.flatnonzero(shared < order)
-    level, start, parent, child, label, count = divide(text, positions, shared, heads, order)
-    suffix, followed = follow(text, parent, child, label, count, order)
-    first, follower, symbol = list_followers(suffix, parent, label)
+    level = np.zeros(order + 3, dtype=np.int64)
+    groups = survey(text, positions, shared, heads, order, level)
+    start, parent, child, label = (np.empty(size, dtype=np.int32) for size in (groups, groups, groups + 1, groups))
+    count, suffix, first = (np.zeros(size, dtype=np.int32) for size in (groups, groups, groups + 1))
+    follower, symbol = (np.empty(groups - 2, dtype=np.int32) for _ in range(2))
+    divide(text, positions, shared, heads, order, level, start, parent, child, label, count)
+    followed = count.copy()
+    follow(text, parent, child, label, order, suffix, followed)
+    list_followers(suffix, parent, label, first, follower, symbol)
     return Trie(text, order, alphabet, positions, level, start, parent, child, label, suffix, count, followed,
                 first, follower, symbol)  # fmt: skip

@@ -47,13 +47,13 @@ def _point(data, i):
 
 
 @kernel
-def number_words(data, begin, wordlike, slots, arena, starts, words, symbols):
+def number_words(data, begin, wordlike, slots, arena, starts, words, symbols, filled):
     """Fill symbols int32 with the numbers 1, 2, ... of the words of `data` from byte `begin` on, 0 for each NUL.
 
     `data` uint8 is valid UTF-8; a word is a longest run of characters whose code point is set in `wordlike` uint8.
     `slots` int32 (a power of two) is the table, `arena` uint8 the bytes of all words so far, starts int64 where each
-    begins. Stops where one of them is full. Returns the next byte, the number of words, and how many symbols were
-    written. Draws nothing.
+    begins. Stops where one of them is full. Fills filled int64 (2,) with the number of words, and of symbols written.
+    Returns the next byte. Draws nothing.
     """
     written = 0
     i = begin
@@ -78,7 +78,8 @@ def number_words(data, begin, wordlike, slots, arena, starts, words, symbols):
                 break
         used = starts[words]
         if 2 * (words + 1) > slots.size or words + 2 > starts.size or used + (i - first) > arena.size:
-            return first, words, written
+            filled[0], filled[1] = words, written
+            return first
         place = _slot(arena, starts, slots, data, first, i, hashed)
         if slots[place] == 0:
             for k in range(first, i):
@@ -88,7 +89,8 @@ def number_words(data, begin, wordlike, slots, arena, starts, words, symbols):
             slots[place] = words
         symbols[written] = slots[place]
         written += 1
-    return i, words, written
+    filled[0], filled[1] = words, written
+    return i
 
 
 @kernel

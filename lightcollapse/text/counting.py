@@ -62,7 +62,7 @@ def count(texts: Texts, n: int, include: NDArray[np.uint8], compared: bool) -> C
 
     def survey(part: Entries) -> tuple[Int, int]:
         found = np.zeros(_LONGEST, dtype=np.int64)
-        _, frequent = packing.survey(
+        frequent = packing.survey(
             part.shared, part.left, part.owner, part.weight, n, BLOCKS, groups, LIMIT, found
         )  # fmt: skip
         return found, frequent

@@ -166,6 +166,7 @@ class Runs:
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self._runs: list[list[int]] = []
         self._singles: list[tuple[Ints, Ints, Ints]] = []
+        self._kinds: dict[tuple[int, str], tuple[np.dtype[Any], tuple[int, ...]]] = {}
         self._names = itertools.count()  # whose next number is one thread's alone
 
     def __len__(self) -> int:
@@ -190,11 +191,14 @@ class Runs:
     def _write(self, **arrays: NDArray[np.generic]) -> int:
         file = next(self._names)
         for name, array in arrays.items():
-            np.save(self.folder / f"{file}.{name}.npy", array, allow_pickle=False)
+            array.tofile(self.folder / f"{file}.{name}")
+            self._kinds[file, name] = array.dtype, array.shape
         return file
 
     def _read(self, file: int, name: str) -> NDArray[Any]:
-        return np.asarray(np.load(self.folder / f"{file}.{name}.npy", mmap_mode="c", allow_pickle=False))
+        """An array as it was written: without a header, for Python 3.11 may fail to parse two on two threads."""
+        kind, shape = self._kinds[file, name]
+        return np.asarray(np.memmap(self.folder / f"{file}.{name}", kind, "c", shape=shape))
 
     def merged(self, alphabet: int, owners: Ints, *, keep: bool = False, largest: int = PART) -> Sorted:
         """All runs as one. `owners` int32 gives each owner its new number; symbols are kept only where `keep` says."""

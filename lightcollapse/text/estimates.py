@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, digamma, xlogy
 
 from lightcollapse.predictions.estimators import _grassberger_terms, _hidden
+from lightcollapse.special import betaln, digamma, xlogy
 from lightcollapse.text.counting import LIMIT, Counts
 
 Float = NDArray[np.float64]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri, stdtrit
 
 from lightcollapse.corpus import uniforms
 from lightcollapse.errors import CardError, nearest, require
+from lightcollapse.special import chdtri, stdtrit
 from lightcollapse.text import estimates
 from lightcollapse.text.blocks import halves
 from lightcollapse.text.counting import BANDS, Counts, count, lane_sums

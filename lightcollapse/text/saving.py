@@ -6,6 +6,7 @@ n-grams, not texts; but long n-grams that occur once are text: a file of counts 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.corpus import stat
-from lightcollapse.errors import DataError, LimitError, require
+from lightcollapse.errors import DataError, LightcollapseError, LimitError, require
 from lightcollapse.text import sketches
 from lightcollapse.text.blocks import BLOCKS
 from lightcollapse.text.entries import Runs, sort_rows
@@ -77,7 +78,7 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
 def save(texts: Texts, path: str) -> None:
     """Write the counts of texts whose symbols were kept; a file that was there is replaced only by a whole one.
 
-    Raises CardError where the name does not end in `.counts`, OSError where it cannot be written.
+    Raises CardError where the name does not end in `.counts`, LightcollapseError where it cannot be written.
     """
     parts = texts.entries.parts
     arrays = {
@@ -110,13 +111,18 @@ def _pack(path: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) ->
             digests = {name: _write(out, name, array) for name, array in arrays.items()}
             out.writestr(_member(_HEADER), json.dumps(header | {"sha256": digests}).encode())
         os.replace(temporary, path)
+    except OSError as error:
+        raise LightcollapseError(f"cannot write {path!r}: {error.strerror or error}") from None
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink(missing_ok=True)
 
 
 def named(path: str) -> None:
-    """Raises CardError unless it is the name of a file of counts."""
+    """Raises CardError unless it is the name of a file of counts, LightcollapseError where its folder is missing."""
     require(path.endswith(SUFFIX), f"the file for the counts must end in {SUFFIX}", path)
+    if not Path(path).parent.is_dir():
+        raise LightcollapseError(f"cannot write {path!r}: its folder is missing")
 
 
 def _member(name: str) -> zipfile.ZipInfo:

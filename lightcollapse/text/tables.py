@@ -79,9 +79,9 @@ class Tables:
         parts = []
         for part in self.texts.entries.of(n):
             given = (part.shared, part.left, part.owner, part.weight, n, BLOCKS)
-            nothing = np.zeros(2, dtype=np.int64)
-            types, _ = packing.survey(*given, groups, len(part) + 1, nothing)
-            table = np.zeros((types, groups), dtype=np.int64)
+            found = np.zeros(2, dtype=np.int64)
+            packing.survey(*given, groups, len(part) + 1, found)
+            table = np.zeros((int(found.sum()), groups), dtype=np.int64)
             packing.fill_table(*given, times, table)
             parts.append(table)
         return np.concatenate(parts) if parts else np.zeros((0, groups), dtype=np.int64)

@@ -61,15 +61,17 @@ class Words:
         data = np.frombuffer(_joined(texts), dtype=np.uint8)
         wordlike = _wordlike(next(points for lead, points in _LEADS if data.max(initial=0) < lead))
         symbols = np.empty(len(data) // 2 + len(texts) + 1, dtype=np.int32)
-        place = filled = 0
+        place = size = 0
+        filled = np.zeros(2, dtype=np.int64)
         while place < len(data):
-            place, self._words, written = words.number_words(
-                data, place, wordlike, self._slots, self._arena, self._starts, self._words, symbols[filled:]
+            place = words.number_words(
+                data, place, wordlike, self._slots, self._arena, self._starts, self._words, symbols[size:], filled
             )
-            filled += written
+            self._words = int(filled[0])
+            size += int(filled[1])
             if place < len(data):
                 self._grow(len(data) - place)
-        return symbols[:filled].copy()
+        return symbols[:size].copy()
 
     def _grow(self, needed: int) -> None:
         from lightcollapse.kernels import words
@@ -91,8 +93,9 @@ class Words:
         return self._arena[: starts[-1]], starts
 
 
-def _joined(texts: Sequence[str]) -> bytes:
-    return b"".join(text.encode() + b"\x00" for text in texts)
+def _joined(texts: Sequence[str]) -> bytearray:
+    """Their bytes, a NUL behind each; kernels take arrays that could be written."""
+    return bytearray().join(text.encode() + b"\x00" for text in texts)
 
 
 @cache
