@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lightcollapse.compiler import kernel
+from lightcollapse.compiler import borrowing
 from lightcollapse.kernels.rng import (
     MASK32,
     ONE,
@@ -26,15 +27,17 @@ from lightcollapse.kernels.rng import (
 )
 from lightcollapse.schedule import ALL
 
+Float = NDArray[np.float64]
+
 _LANE_SHIFT = np.uint64(8)
 _FIRST = np.int64(0)  # typed: a literal in a call would compile the callee once more
 _PAIR = np.int64(1)
-LANES_OF_POINTS, LANES_OF_SUMS = np.int64(64), np.int64(256)
-_RECENT = np.uint64(8)  # generations that are written to the record at once: a cache line
+LANES_OF_POINTS, LANES_OF_SUMS = 64, 256
+_RECENT = np.uint64(32)  # generations that are written to the record at once: several cache lines
 CHUNK = 64  # rows of a buffer of draws: 64 rows x 64 lanes x 8 bytes stay in the second-level cache
 
 
-@kernel
+@borrowing
 def _fill(rows, pairs, first, generation, stream, replicates, k0, k1, bits, radius):
     """Fill `rows` float64 (2 * pairs, lanes) with normals from blocks first .. first + pairs - 1.
 
@@ -57,7 +60,7 @@ def _fill(rows, pairs, first, generation, stream, replicates, k0, k1, bits, radi
             rows[i + pairs, lane] = radius[lane] * sine
 
 
-@kernel
+@borrowing
 def _merge(count, mean, squares, more, more_mean, more_squares):
     """Add a group of `more` points to a group of `count`, lane by lane: Chan, Golub and LeVeque 1983."""
     total = count + more
@@ -72,18 +75,14 @@ def _merge(count, mean, squares, more, more_mean, more_squares):
     return total
 
 
-@kernel
-def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, offset):
+@borrowing
+def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, offset, work):
     """Mean and sum of squares about it of `count` standard normals a lane, every one drawn.
 
     Where `kept` has rows, the draws are written there from row `offset` on.
     """
     lanes = len(replicates)
-    rows = np.empty((2 * CHUNK, lanes))
-    bits = np.empty(lanes)
-    radius = np.empty(lanes)
-    part = np.empty(lanes)
-    part_squares = np.empty(lanes)
+    rows, bits, radius, part, part_squares = work
     for lane in range(lanes):
         mean[lane] = 0.0
         squares[lane] = 0.0
@@ -111,17 +110,17 @@ def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, 
         done += size
 
 
-@kernel
-def _statistics(count, generation, stream, replicates, k0, k1, mean, squares):
+@borrowing
+def _statistics(count, generation, stream, replicates, k0, k1, mean, squares, work):
     """The same two numbers in law: a normal over sqrt(count), and a chi-square with count - 1 degrees of freedom.
 
-    The chi-square is twice a gamma variate from a cubed normal (Marsaglia and Tsang 2000). The first trial of all lanes
-    is vectorised; the few that it rejects go on by themselves.
+    The chi-square is twice a gamma variate from a cubed normal (Marsaglia and Tsang 2000). Their first trial accepts
+    where log u < h, and with y = c x is h = d (9/2 y^2 + 1 - (1 + y)^3 + 3 log(1 + y)) = -3/4 d y^4 (1 - 4/5 y + ...),
+    above -1.3 d y^4 for y > -1/2, while log(1 - z) < -z: so most lanes are accepted side by side without a logarithm.
+    The few others go on by themselves.
     """
     lanes = len(replicates)
-    rows = np.empty((2, lanes))
-    uniform = np.empty(lanes)
-    radius = np.empty(lanes)
+    rows, uniform, radius, _, _ = work
     _fill(rows, _PAIR, _FIRST, generation, stream, replicates, k0, k1, uniform, radius)
     root = math.sqrt(count)
     for lane in range(lanes):
@@ -135,49 +134,69 @@ def _statistics(count, generation, stream, replicates, k0, k1, mean, squares):
     for lane in range(lanes):
         w0, w1, _, _ = philox(ONE, generation, replicates[lane], stream, k0, k1)
         uniform[lane] = unit(w0, w1)
+    steep = 1.3 * d
     for lane in range(lanes):
-        x = rows[1, lane]
-        v = 1.0 + c * x
-        cube = v * v * v
-        bound = 0.5 * x * x + d - d * cube + d * log_of(max(cube, 1e-300))
-        squares[lane] = 2.0 * d * cube if (v > 0.0) & (log_of(uniform[lane]) < bound) else -1.0
+        y = c * rows[1, lane]
+        v = 1.0 + y
+        square = y * y
+        sure = (uniform[lane] < 1.0 - steep * square * square) & (y > -0.5)
+        squares[lane] = 2.0 * d * (v * v * v) if sure else -1.0
     for lane in range(lanes):
         if squares[lane] < 0.0:
-            value, _ = gamma(shape, ONE + ONE, generation, replicates[lane], stream, k0, k1)
-            squares[lane] = 2.0 * value
+            squares[lane] = 2.0 * _slow_gamma(
+                shape, rows[1, lane], uniform[lane], generation, replicates[lane], stream, k0, k1
+            )
 
 
-@kernel
+@borrowing
+def _slow_gamma(shape, x, uniform, generation, replicate, stream, k0, k1):
+    """The gamma variate of a first trial, of a normal x and a uniform, or of those that follow it."""
+    d = shape - 1.0 / 3.0
+    v = 1.0 + 1.0 / math.sqrt(9.0 * d) * x
+    cube = v * v * v
+    bound = 0.5 * x * x + d - d * cube + d * log_of(max(cube, 1e-300))
+    if (v > 0.0) & (log_of(uniform) < bound):
+        return d * cube
+    value, _ = gamma(shape, ONE + ONE, generation, replicate, stream, k0, k1)
+    return value
+
+
+@borrowing
 def _choose(pool, first, size, take, lane, order, generation, replicate, role, k0, k1):
     """Mean and squares of `take` of the pool's points first .. first + size - 1, without replacement.
 
-    `order` holds an arrangement of 0 .. size - 1: a partial shuffle is uniform from every start.
+    `order` is 0, 1, .. and scratch: the partial shuffle is undone, so that it costs what is taken, not what it is taken
+    from, and a replicate never depends on its neighbours.
     """
+    place, partner = order
     stream = POOL | (np.uint64(role) << _LANE_SHIFT)
     mean = 0.0
     squares = 0.0
     for i in range(take):
         u, v = uniforms(np.uint64(i // 2), generation, replicate, stream, k0, k1)
         j = i + np.int64((u if i % 2 == 0 else v) * (size - i))
-        order[i], order[j] = order[j], order[i]
-        shift = pool[first + order[i], lane] - mean
+        place[i], place[j] = place[j], place[i]
+        partner[i] = j
+        point = pool[first + place[i], lane]
+        shift = point - mean
         mean += shift / (i + 1)
-        squares += shift * (pool[first + order[i], lane] - mean)
+        squares += shift * (point - mean)
+    for i in range(take):
+        place[i] = i
+        place[partner[i]] = partner[i]
     return mean, squares
 
 
-@kernel
+@borrowing
 def _chosen(pool, first, size, take, order, generation, replicates, role, k0, k1, mean, squares):
-    """`_choose` for every lane; `order` is reset each time, so that a replicate never depends on its neighbours."""
+    """`_choose` for every lane."""
     for lane in range(len(replicates)):
-        for i in range(size):
-            order[i] = i
         mean[lane], squares[lane] = _choose(
             pool, first, size, take, lane, order, generation, replicates[lane], role, k0, k1
         )
 
 
-@kernel
+@borrowing
 def _copy(target, source):
     """Copy (rows, lanes); a plain loop compiles many times faster than an assignment of slices."""
     for row in range(source.shape[0]):
@@ -185,7 +204,7 @@ def _copy(target, source):
             target[row, lane] = source[row, lane]
 
 
-@kernel
+@borrowing
 def _clear(group):
     """Set (rows, lanes) to zero."""
     for row in range(group.shape[0]):
@@ -193,10 +212,10 @@ def _clear(group):
             group[row, lane] = 0.0
 
 
-@kernel
+@borrowing
 def _record(out, first, t, model, recent):
     """Write the model's three rows into column t of out (3, replicates, generations + 1), from row `first` on, by way
-    of `recent` (3, lanes, _RECENT): written alone, each number would touch a cache line of its own.
+    of `recent` (3, _RECENT, lanes): written alone, each number would touch a cache line of its own.
 
     Unsigned indices, which cannot count from the end: the compiler leaves out what would look for that.
     """
@@ -204,31 +223,31 @@ def _record(out, first, t, model, recent):
     start = np.uint64(t) - at
     for row in range(model.shape[0]):
         for lane in range(model.shape[1]):
-            recent[row, lane, at] = model[row, lane]
+            recent[row, at, lane] = model[row, lane]
     if at + ONE == _RECENT:
         for row in range(model.shape[0]):
             for lane in range(model.shape[1]):
                 for i in range(_RECENT):
-                    out[row, first + lane, start + i] = recent[row, lane, i]
+                    out[row, first + lane, start + i] = recent[row, i, lane]
     elif t == out.shape[2] - 1:
         for row in range(model.shape[0]):
             for lane in range(model.shape[1]):
                 for i in range(at + ONE):
-                    out[row, first + lane, start + i] = recent[row, lane, i]
+                    out[row, first + lane, start + i] = recent[row, i, lane]
 
 
-@kernel
+@borrowing
 def _write(group, count, generation, stream, model, draws, points, moments, kept, offset):
     """Let `model`, float64 (3, lanes) of mean, variance and log variance, write `count` points.
 
     Standardised mean and squares go to `moments` (2, lanes), shifted and scaled ones to `group` (2, lanes), and the
     points themselves to `kept` from row `offset` on, where it has rows.
     """
-    replicates, k0, k1 = draws
+    replicates, k0, k1, work = draws
     if points:
-        _points(count, generation, stream, replicates, k0, k1, moments[0], moments[1], kept, offset)
+        _points(count, generation, stream, replicates, k0, k1, moments[0], moments[1], kept, offset, work)
     else:
-        _statistics(count, generation, stream, replicates, k0, k1, moments[0], moments[1])
+        _statistics(count, generation, stream, replicates, k0, k1, moments[0], moments[1], work)
     for lane in range(len(replicates)):
         scale = math.sqrt(model[1, lane])
         group[0, lane] = model[0, lane] + scale * moments[0, lane]
@@ -238,7 +257,7 @@ def _write(group, count, generation, stream, model, draws, points, moments, kept
                 kept[i, lane] = model[0, lane] + scale * kept[i, lane]
 
 
-@kernel
+@borrowing
 def _fit_pooled(model, divisor, synthetic, pooled, real, real_group):
     """Mean and variance of the union of both groups, every point with the same weight."""
     _merge(synthetic, pooled[0], pooled[1], real, real_group[0], real_group[1])
@@ -248,7 +267,7 @@ def _fit_pooled(model, divisor, synthetic, pooled, real, real_group):
         model[2, lane] = math.log(model[1, lane]) if model[1, lane] > 0.0 else -np.inf
 
 
-@kernel
+@borrowing
 def _fit_weighted(model, weight, synthetic, pooled, real, real_group):
     """Mean and variance of the mixture that gives `weight` to the real group and the rest to the synthetic one."""
     for lane in range(model.shape[1]):
@@ -262,7 +281,7 @@ def _fit_weighted(model, weight, synthetic, pooled, real, real_group):
         model[2, lane] = math.log(model[1, lane]) if model[1, lane] > 0.0 else -np.inf
 
 
-@kernel
+@borrowing
 def _fit_last(model, divisor, batch, moments):
     """Fit to one batch of the model itself: the log variance is a sum of logs, so it goes on where the variance itself
     is too small for a float.
@@ -274,14 +293,13 @@ def _fit_last(model, divisor, batch, moments):
         model[2, lane] += log_of(ratio) if ratio > 0.0 else -np.inf
 
 
-@kernel
+@borrowing
 def _slot(batch, batches):
     """Where the moments of a batch stand: the first sample's stay in slot 0, the others take turns."""
     return (batch - 1) % (len(batches) - 1) + 1 if batch > 0 else batch
 
 
-@kernel
-def _slots(schedule):
+def _slots(schedule: NDArray[np.int64]) -> int:
     """Slots for the moments of batches: the first sample's, and as many as a pool is ever made anew from.
 
     A pool that only grows takes in its last batch: it costs no more in late generations than in early ones.
@@ -295,7 +313,7 @@ def _slots(schedule):
     return reach + 1
 
 
-@kernel
+@borrowing
 def _pool(part, t, oldest, counts, batches, running, state):
     """Add the whole pool of training set t to `part`; returns its points.
 
@@ -318,14 +336,15 @@ def _pool(part, t, oldest, counts, batches, running, state):
     return state[0]
 
 
-@kernel
-def _part(part, t, role, row, law, draws, points, keep, counts, offsets, batches, moments, pool, order, running, state):
+@borrowing
+def _part(part, t, role, row, law, draws, points, keep, moments, history):
     """Fill `part` (2, lanes) with mean and squares of one part of training set t; returns its points.
 
     Role 0 is the real part, fresh points and points re-used from the first sample; role 1 has the last model write its
     batch and gathers the synthetic part from the pool. One kernel for both: the compiler sees each sampler once.
     """
-    replicates, k0, k1 = draws
+    replicates, k0, k1, _ = draws
+    counts, offsets, batches, pool, order, running, state = history
     real = role == 0
     generation = np.uint64(t)
     count = np.int64(0)
@@ -355,46 +374,24 @@ def _part(part, t, role, row, law, draws, points, keep, counts, offsets, batches
     return count
 
 
-@kernel
-def _block(schedule, weights, unbiased, points, keep, source_mean, source_std, replicates, k0, k1, out, first):
-    """`recursion` of one block of lanes, whose rows of `out` begin with `first`."""
-    generations = len(schedule)
-    lanes = len(replicates)
-    draws = (replicates, k0, k1)
-    source = np.empty((3, lanes))
-    for lane in range(lanes):
-        source[0, lane] = source_mean
-        source[1, lane] = source_std * source_std
-        source[2, lane] = 2.0 * math.log(source_std)
-    model = source.copy()
-    recent = np.empty((3, lanes, _RECENT))
+@borrowing
+def _generations(schedule, weights, unbiased, points, keep, source, model, draws, history, scratch, recent, out, first):
+    """The loop over generations of one block of lanes, whose rows of `out` begin with `first`.
+
+    A training set has two parts (2, 2, lanes) of some sizes, the real and the synthetic one. Arrays are made outside:
+    counts of references to them would take as long as the draws.
+    """
+    counts, offsets, _, _, _, _, _ = history
+    moments, parts, sizes = scratch
     _record(out, first, _FIRST, model, recent)
-
-    counts = np.zeros(generations + 1, np.int64)  # points in batch g of the pool; batch 0 is the first real sample
-    offsets = np.zeros(generations + 1, np.int64)  # and where they begin, where they are kept
-    batches = np.zeros((_slots(schedule), 2, lanes))  # their moments, in slots
-    stored = schedule[0, 1]
-    for t in range(generations):
-        stored += schedule[t, 3]
-    pool = np.empty((stored if keep else 0, lanes))
-    order = np.empty(stored if keep else 0, np.int64)
-    moments = np.empty((2, lanes))
-    parts = np.zeros((2, 2, lanes))  # the real and the synthetic part of a training set
-    running = np.zeros((2, lanes))
-    state = np.array([0, -1])
-    sizes = np.zeros(2, np.int64)
-
-    for t in range(1, generations + 1):
+    for t in range(1, len(schedule) + 1):
         row = schedule[t - 1]
         if t > 1:
             counts[t - 1] = row[3]
             offsets[t - 1] = offsets[t - 2] + counts[t - 2]
         for role in range(2):
             law = source if role == 0 else model
-            sizes[role] = _part(
-                parts[role], t, role, row, law, draws, points, keep, counts, offsets, batches, moments, pool, order,
-                running, state,
-            )  # fmt: skip
+            sizes[role] = _part(parts[role], t, role, row, law, draws, points, keep, moments, history)
         divisor = float(row[0] - 1) if unbiased else float(row[0])
         if not math.isnan(weights[t - 1]):
             _fit_weighted(model, weights[t - 1], sizes[1], parts[1], sizes[0], parts[0])
@@ -405,8 +402,19 @@ def _block(schedule, weights, unbiased, points, keep, source_mean, source_std, r
         _record(out, first, t, model, recent)
 
 
-@kernel
-def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std, replicates, k0, k1, out):
+def recursion(
+    schedule: NDArray[np.int64],
+    weights: Float,
+    unbiased: bool,
+    points: bool,
+    keep: bool,
+    source_mean: float,
+    source_std: float,
+    replicates: NDArray[np.uint64],
+    k0: np.uint64,
+    k1: np.uint64,
+    out: Float,
+) -> None:
     """Run replicates through all generations, as many side by side as the first-level cache holds.
 
     Args:
@@ -421,9 +429,40 @@ def recursion(schedule, weights, unbiased, points, keep, source_mean, source_std
         out: float64 (3, replicates, generations + 1), filled with mean, variance and log variance.
     """
     lanes = LANES_OF_POINTS if points else LANES_OF_SUMS
+    stored = int(schedule[0, 1] + schedule[:, 3].sum()) if keep else 0
+    start = np.array([source_mean, source_std * source_std, 2.0 * math.log(source_std)])
     for first in range(0, len(replicates), lanes):
-        side_by_side = replicates[first : first + lanes]
-        _block(
-            schedule, weights, unbiased, points, keep, source_mean, source_std, side_by_side, k0, k1, out,
-            np.int64(first),
-        )  # fmt: skip
+        numbers = np.ascontiguousarray(replicates[first : first + lanes])
+        source = np.repeat(start[:, None], len(numbers), axis=1)
+        history = (
+            np.zeros(len(schedule) + 1, np.int64),  # points in batch g of the pool; batch 0 is the first real sample
+            np.zeros(len(schedule) + 1, np.int64),  # and where they begin, where they are kept
+            np.zeros((_slots(schedule), 2, len(numbers))),  # their moments, in slots
+            np.empty((stored, len(numbers))),
+            (np.arange(stored), np.empty(stored, np.int64)),
+            np.zeros((2, len(numbers))),
+            np.array([0, -1]),
+        )
+        scratch = (np.empty((2, len(numbers))), np.zeros((2, 2, len(numbers))), np.zeros(2, np.int64))
+        recent = np.empty((3, int(_RECENT), len(numbers)))
+        draws = (numbers, k0, k1, work(2 * CHUNK if points else 2, len(numbers)))
+        _generations(
+            schedule,
+            weights,
+            unbiased,
+            points,
+            keep,
+            source,
+            source.copy(),
+            draws,
+            history,
+            scratch,
+            recent,
+            out,
+            first,
+        )
+
+
+def work(rows: int, lanes: int) -> tuple[Float, Float, Float, Float, Float]:
+    """Room for the draws of `_points` (2 CHUNK rows) or of `_statistics` (2 rows)."""
+    return np.empty((rows, lanes)), np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
