@@ -77,7 +77,7 @@ else:
         "normals of dimensions": (multivariate.standard, (line, int64, uint64, uint64, uint64, uint64, *key, line)),
         "measures of symbols": (symbols._pass, (line, line, line, int64, plane, line)),
         "bits of Poisson counts": (poisson._bits, (line, line, int64, *[uint64] * 4, *key)),
-        "products": (multivariate.add_products, (plane, line, int64, plane)),
+        "products": (multivariate.add_products, (line, int64, int64, int64, line)),
         "EM": (mixture.expect, (cube, plane, boolean, int64, boolean, line, plane, cube, plane, line, line, line, line,
                                 plane)),
     }
