@@ -107,6 +107,27 @@ def tell_numba() -> None:
             modules.pop(_BLAS, None)
 
 
+_UNTAUGHT: list[Callable[[], None]] = []
+
+
+def extension(register: Callable[[], None]) -> Callable[[], None]:
+    """Something that numba is taught before the next kernel is compiled."""
+    _UNTAUGHT.append(register)
+    return register
+
+
+def _teach() -> None:
+    """Teach numba what it was not taught yet."""
+    from numba.core.registry import cpu_target
+
+    if not _UNTAUGHT:
+        return
+    while _UNTAUGHT:
+        _UNTAUGHT.pop()()
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        context.refresh()
+
+
 def _is_told() -> bool:
     """Whether numba's code generator has the features that the directory is named by, and so makes the code for it."""
     import numba
@@ -184,6 +205,7 @@ def _compile(function: Function, flags: dict[str, Any]) -> Any:
     import numba
 
     tell_numba()
+    _teach()
     directory = cache_directory()
     config: Any = numba.config
     before = config.CACHE_DIR

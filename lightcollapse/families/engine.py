@@ -6,6 +6,7 @@ or a lab of a replicate. Media differ in what they keep of a batch: its points, 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -206,7 +207,7 @@ class Recursion:
     seed: int
     curation: tuple[Curation, ...] = ()
 
-    @property
+    @functools.cached_property
     def labs(self) -> int:
         """Models side by side."""
         return int(self.schedule["labs"].max())
@@ -241,6 +242,7 @@ class Recursion:
         lanes = min(_MOST_LANES, _BLOCK_BYTES // lane)
         if isinstance(self.medium, Points):
             lanes = max(lanes, min(_FEW_LANES, _MOST_BYTES // lane))
+        lanes -= lanes % 8 if lanes > 8 else 0  # as many as kernels take side by side
         return max(1, lanes // self.labs)
 
     @property
@@ -269,7 +271,7 @@ class Recursion:
     def note(self, out: dict[str, Float], t: int, measured: dict[str, Float]) -> None:
         """Write one generation's metrics; with several labs, the mean over labs."""
         for name, values in measured.items():
-            out[name][:, t] = values.reshape(len(out[name]), -1).mean(axis=1)
+            out[name][:, t] = values if self.labs == 1 else values.reshape(len(out[name]), -1).mean(axis=1)
 
     def generation(self, past: Past, t: int, draws: Draws) -> Past:
         """Gather training set t, fit model t."""

@@ -170,9 +170,8 @@ class LinearEstimator(Additive, DensityEstimator):
         lanes, d = draws.lanes, self.dimension - 1
         means, factors = np.zeros((lanes, d)), np.tile(self.factor, (lanes, 1, 1))
         out = np.empty_like(factors)
-        bartlett(
-            count + 1, means, factors, np.zeros(lanes), *where.arguments, np.empty_like(means), out, np.empty(lanes)
-        )
+        moved, log_dets = np.empty_like(means), np.zeros(lanes)
+        bartlett(count + 1, 1.0, means, factors, log_dets, *where.arguments, moved, out, np.empty(lanes))
         return out
 
     def merge(self, one: Products, other: Products) -> Products:

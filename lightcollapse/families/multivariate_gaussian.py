@@ -147,9 +147,9 @@ class Sums:
     Attributes:
         count: how many, of every lane.
         mean: float64 (lanes, d).
-        factor: of the scatter about the mean, like a model's. Of what one law wrote it comes from that of the law, and
-            holds digits that the scatter has lost; None where it must be worked out.
-        log_det: log determinant of the scatter, float64 (lanes,), where the factor is known.
+        factor: of the scatter about the mean over the count, like a model's. Of what one law wrote it comes from that
+            of the law, and holds digits that the scatter has lost; None where it must be worked out.
+        log_det: log determinant of the scatter itself, float64 (lanes,), where the factor is known.
     """
 
     count: float
@@ -161,7 +161,8 @@ class Sums:
     def scatter(self) -> Float:
         """Scatter (lanes, d, d), or (lanes, d) of a diagonal covariance."""
         assert self.factor is not None
-        return self.factor**2 if self.factor.ndim == 2 else self.factor @ self.factor.transpose(0, 2, 1)
+        one = self.factor**2 if self.factor.ndim == 2 else self.factor @ self.factor.transpose(0, 2, 1)
+        return self.count * one
 
     @classmethod
     def of(cls, count: float, mean: Float, scatter: Float) -> Sums:
@@ -241,9 +242,6 @@ class MultivariateEstimator(Additive, DensityEstimator):
     # Sums.
 
     def real_statistics(self, count: int, draws: Draws) -> Sums:
-        if self.points:  # the same bits as where points are kept
-            ones = np.ones((draws.lanes, count))
-            return Sums.of(count, *self.summed(self.real(count, draws), ones)[1:])
         return self.sums(self.source_model(draws.lanes), count, draws)
 
     def write_statistics(self, model: MultivariateModel, count: int, draws: Draws) -> Sums:
@@ -275,24 +273,28 @@ class MultivariateEstimator(Additive, DensityEstimator):
         """The model of everything summed up."""
         assert sums is not None  # a training set is never empty
         lanes = len(sums.mean)
-        divisor = np.full(lanes, sums.count - 1.0 if self.unbiased else sums.count)
-        factor, log_det = sums.factor, sums.log_det
-        if factor is None or log_det is None:
+        divisor = sums.count - 1.0 if self.unbiased else sums.count
+        if sums.factor is None or sums.log_det is None:
             factor, log_det = self.factors(sums.scatter, np.full(lanes, sums.count))
-        return self.scaled(sums.mean, factor, log_det, divisor)
+            return self.scaled(sums.mean, factor, log_det, np.full(lanes, divisor))
+        factor = math.sqrt(sums.count / divisor) * sums.factor if self.unbiased else sums.factor
+        return MultivariateModel(sums.mean, factor, sums.log_det - self.dimension * math.log(divisor))
 
     # Metrics and curation.
 
     def measure(self, model: MultivariateModel, draws: Draws) -> dict[str, Float]:
-        from lightcollapse.kernels.multivariate import measure
+        from lightcollapse.kernels.covariances import measure, resolvents
 
         source = self.law(0.0)
-        out, crossed = np.empty((len(_MEASURED), len(model.mean))), np.empty_like(model.factor)
-        measure(model.mean, model.factor, model.log_det, source.mean, source.factor, source.log_det, out, crossed)
+        out = np.empty((len(_MEASURED), len(model.mean)))
+        measure(*model, *source, *resolvents(), out)
         measured = dict(zip(_MEASURED, out, strict=True))
-        overlap = overlaps(crossed)
-        distance = measured["mean_squared"] + measured["total_variance"] + np.sum(source.factor**2) - 2.0 * overlap
-        return measured | {"log_det": model.log_det, "w2_squared": np.maximum(distance, 0.0)}
+        lost = out[-1] < 0.0
+        if lost.any():
+            alone = measured["mean_squared"] + measured["total_variance"] + np.sum(source.factor**2)
+            overlap = overlaps(model.factor[lost], source.factor)
+            measured["w2_squared"][lost] = np.maximum(alone[lost] - 2.0 * overlap, 0.0)
+        return measured | {"log_det": model.log_det}
 
     def measure_source(self, draws: Draws) -> dict[str, Float]:
         """Distances of the source from itself are 0, without rounding."""
@@ -329,18 +331,19 @@ class MultivariateEstimator(Additive, DensityEstimator):
         return np.asarray(points + rate * np.sqrt((self.law(0.0).factor ** 2).sum(axis=1)) * normals)
 
 
-def overlaps(crossed: Float) -> Float:
-    """Sums of the singular values of matrices (lanes, d, d)."""
-    from lightcollapse.kernels.multivariate import nuclear_norms
+def overlaps(factors: Float, source: Float) -> Float:
+    """Sums of the singular values of source' factor, for lower triangular factors (lanes, d, d) and source."""
+    from lightcollapse.kernels.multivariate import cross, nuclear_norms
 
+    crossed, out = np.empty_like(factors), np.empty(len(factors))
+    cross(factors, source, crossed)
     if crossed.shape[1] > _MOST_TURNED:
         return np.asarray(np.linalg.svd(crossed, compute_uv=False).sum(axis=1))
-    out = np.empty(len(crossed))
-    nuclear_norms(np.ascontiguousarray(crossed), out)
+    nuclear_norms(crossed, out)
     return out
 
 
-_MEASURED = ("total_variance", "effective_rank", "mean_squared", "kl_model_source", "kl_source_model")
+_MEASURED = ("total_variance", "effective_rank", "mean_squared", "kl_model_source", "kl_source_model", "w2_squared")
 
 
 class FullEstimator(MultivariateEstimator):
@@ -367,7 +370,7 @@ class FullEstimator(MultivariateEstimator):
         mean, factor = np.empty_like(model.mean), np.empty_like(model.factor)
         log_det = np.empty(draws.lanes)
         fill = drawn if self.points else bartlett
-        fill(count, model.mean, model.factor, model.log_det, *draws.arguments, mean, factor, log_det)
+        fill(count, 1.0 / math.sqrt(count), *model, *draws.arguments, mean, factor, log_det)
         return Sums(count, mean, factor, log_det)
 
 
@@ -412,7 +415,7 @@ class DiagonalEstimator(MultivariateEstimator):
         shift, squares = self.chi_squares(count, draws)
         with np.errstate(divide="ignore"):
             log_det = model.log_det + np.log(squares).sum(axis=1)
-        return Sums(count, model.mean + model.factor * shift, model.factor * np.sqrt(squares), log_det)
+        return Sums(count, model.mean + model.factor * shift, model.factor * np.sqrt(squares / count), log_det)
 
     def chi_squares(self, count: int, draws: Draws) -> tuple[Float, Float]:
         """Mean and sum of squares about it of standard normals in every coordinate."""

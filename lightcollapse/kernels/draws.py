@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -38,11 +38,11 @@ class Draws:
 
     def at(self, generation: int, purpose: int) -> Draws:
         """The same lanes at another generation, for another purpose."""
-        return replace(self, generation=generation, purpose=purpose)
+        return Draws(self.replicates, self.labs, self.seed, generation, purpose)
 
     def stream(self, purpose: int) -> Draws:
         """The same lanes and generation for another purpose."""
-        return replace(self, purpose=purpose)
+        return self.at(self.generation, purpose)
 
     @property
     def lanes(self) -> int:

@@ -11,11 +11,16 @@ import math
 import numpy as np
 
 from lightcollapse.compiler import borrowing, kernel
-from lightcollapse.kernels.rng import MASK32, ONE, gamma, log_of, philox, turn, unit
+from lightcollapse.kernels.covariances import at, pack, sum_of_eight, unpack
+from lightcollapse.kernels.eight import EIGHT, eight, load, root, store
+from lightcollapse.kernels.rng import MASK32, gamma, log_of, philox, turn, unit
 
-_NUMBERS = np.int64(2048)  # of a chunk: its points stay in the first-level cache
+_NUMBERS = np.int64(4096)  # of a chunk: its points stay in the first-level cache
 _TILE = np.int64(8)  # points whose products are added at once
 _FIRST = np.uint64(0)
+_0 = np.int64(0)
+_RUN = 64 * EIGHT  # numbers of eight lanes that are drawn at once: they stay in the first-level cache
+_S3 = np.uint64(3)
 _CHI_UNIFORMS = np.uint64(1 << 30)  # blocks of the uniforms, and of the trials, of chi-square variates
 _CHI_TRIALS = np.uint64(1 << 31)
 _WIDTH = np.int64(32)  # matrices whose singular values are found side by side
@@ -33,18 +38,20 @@ def standard(z, count, first, generation, stream, replicate, k0, k1, radius):
     half = (count + 1) // 2
     c1, c2, c3 = generation & MASK32, replicate & MASK32, stream & MASK32  # words, and the compiler sees that they are
     low, high = k0 & MASK32, k1 & MASK32
-    for i in range(half):
-        w0, w1, w2, w3 = philox((first + np.uint64(i)) & MASK32, c1, c2, c3, low, high)
-        radius[i] = unit(w0, w1)
-        z[i] = unit(w2, w3)
-    for i in range(half):
-        radius[i] = math.sqrt(-2.0 * log_of(radius[i]))
-    for i in range(half):
-        cosine, sine = turn(z[i])
-        z[i] = radius[i] * cosine
-        radius[i] = radius[i] * sine
-    for i in range(half):
-        z[half + i] = radius[i]
+    for begin in range(0, half, _RUN):
+        size = min(_RUN, half - begin)
+        block = first + np.uint64(begin)
+        here = z[begin : begin + size]  # indices are loop variables alone, which the compiler sees to be in order
+        there = z[half + begin : half + begin + size]
+        for i in range(size):
+            w0, w1, w2, w3 = philox((block + np.uint64(i)) & MASK32, c1, c2, c3, low, high)
+            radius[i] = unit(w0, w1)
+            here[i] = unit(w2, w3)
+        for i in range(size):
+            length = math.sqrt(-2.0 * log_of(radius[i]))
+            cosine, sine = turn(here[i])
+            here[i] = length * cosine
+            there[i] = length * sine
 
 
 @kernel
@@ -54,7 +61,7 @@ def chunk_points(dimension):
 
 
 @kernel
-def add_products(z, weights, size, scatter):
+def add_weighted(z, weights, size, scatter):
     """Add sum w z z' of the first `size` rows of z (points, d) to the lower half of scatter.
 
     Rows up to a whole tile are read, and must be zero.
@@ -139,41 +146,152 @@ def carry(mean, factor, log_det, shift, inner, inner_log_det, mean_out, factor_o
 
 @kernel
 def bartlett(
-    count, means, factors, log_dets, generation, streams, replicates, k0, k1, means_out, factors_out, logs_out
+    count, scale, means, factors, log_dets, generation, streams, replicates, k0, k1, means_out, factors_out, logs_out
 ):
     """Mean and scatter of `count` points of each lane's law, drawn at once: a normal over the root of `count`, and a
-    Wishart variate with count - 1 degrees of freedom.
+    Wishart variate with count - 1 degrees of freedom. Of the scatter the factor is times `scale`, the log determinant
+    not.
 
     Source: Bartlett 1933. Of a lower triangular A with chi variates on its diagonal and normals below A A' is a Wishart
     variate. With fewer degrees of freedom than dimensions A ends after as many columns.
     """
     lanes, d = means.shape
+    wide = d + d % 2
     freedom = count - 1
     columns = min(d, freedom)
-    shift = np.empty(d)
-    inner = np.zeros((d, d))
-    squares = np.empty(d)
     numbers = 2 * d + d * (d - 1) // 2
-    z = np.empty(numbers + 1)
-    radius = np.empty(numbers // 2 + 1)
-    uniform = np.empty(d + 1)
-    root = math.sqrt(count)
-    for lane in range(lanes):
-        standard(z, numbers, _FIRST, generation, streams[lane], replicates[lane], k0, k1, radius)
-        chi_squares(z, freedom, ONE, columns, generation, streams[lane], replicates[lane], k0, k1, uniform, squares)
-        at = 2 * d
-        log_det = 0.0 if columns == d else -np.inf
+    z = np.empty((numbers + 1) * EIGHT)
+    squares = np.empty(wide * EIGHT)
+    logs = np.empty(d * EIGHT)
+    uniform = np.empty((d + 1) * EIGHT)
+    rows = np.zeros(wide * wide * EIGHT)
+    inner = np.zeros(wide * wide * EIGHT)
+    product = np.empty(wide * wide * EIGHT)
+    shift = np.empty(wide * EIGHT)
+    work = np.empty((2, _RUN))
+    words = np.empty((2, _RUN), np.uint64)
+    run = min(_RUN, (numbers + 1) // 2 * EIGHT)
+    root_of = math.sqrt(count)
+    for first in range(0, lanes, EIGHT):
+        for i in range(EIGHT):
+            lane = min(first + i, lanes - 1)
+            for n in range(i, run, EIGHT):
+                words[0, n] = replicates[lane] & MASK32
+                words[1, n] = streams[lane] & MASK32
+        standards(z, numbers, generation, words, k0, k1, work)
+        chi_squares_of_lanes(z, freedom, columns, generation, words, k0, k1, uniform, squares, work)
+        for n in range(columns * EIGHT):
+            logs[n] = log_of(squares[n])
+        pack(factors, first, wide, rows)
+        start = 2 * d
         for k in range(d):
-            shift[k] = z[d + k] / root
             for j in range(min(k, columns)):
-                inner[k, j] = z[at]
-                at += 1
+                store(inner, at(k, j, wide), load(z, (start + j) * EIGHT))
+            start += min(k, columns)
             if k < columns:
-                inner[k, k] = math.sqrt(squares[k])
-                log_det += log_of(squares[k])
-        logs_out[lane] = carry(
-            means[lane], factors[lane], log_dets[lane], shift, inner, log_det, means_out[lane], factors_out[lane]
-        )
+                store(inner, at(k, k, wide), root(load(squares, k * EIGHT)))
+            store(shift, k * EIGHT, load(z, (d + k) * EIGHT) / eight(root_of))
+        triangular_product(rows, inner, scale, wide, product)
+        for k in range(d):
+            value = eight(0.0)
+            for j in range(k + 1):
+                value = value + load(rows, at(k, j, wide)) * load(shift, j * EIGHT)
+            store(z, k * EIGHT, value)
+        held = min(EIGHT, lanes - first)
+        unpack(product, first, held, wide, factors_out)
+        for i in range(held):
+            log_det = 0.0 if columns == d else -np.inf
+            for k in range(columns):
+                log_det += logs[k * EIGHT + i]
+            logs_out[first + i] = log_dets[first + i] + log_det
+            for k in range(d):
+                means_out[first + i, k] = means[first + i, k] + z[k * EIGHT + i]
+
+
+@kernel
+def standards(z, count, generation, words, k0, k1, work):
+    """Standard normals of eight lanes, number by number: z flat, (count, and one more where that is odd, 8). A lane's
+    are those that `standard` gives it from block 0 on. words uint64 (2, run): replicates and streams, again and again.
+    """
+    half = (count + 1) // 2 * EIGHT
+    c1, low, high = generation & MASK32, k0 & MASK32, k1 & MASK32
+    radius, replicates, streams = work[0], words[0], words[1]
+    for begin in range(0, half, _RUN):
+        size = min(_RUN, half - begin)
+        block = np.uint64(begin) >> _S3
+        here = z[begin : begin + size]
+        there = z[half + begin : half + begin + size]
+        for n in range(size):
+            number = (block + (np.uint64(n) >> _S3)) & MASK32
+            w0, w1, w2, w3 = philox(number, c1, replicates[n], streams[n], low, high)
+            radius[n] = unit(w0, w1)
+            here[n] = unit(w2, w3)
+        for n in range(size):
+            length = math.sqrt(-2.0 * log_of(radius[n]))
+            cosine, sine = turn(here[n])
+            here[n] = length * cosine
+            there[n] = length * sine
+
+
+@kernel
+def chi_squares_of_lanes(z, freedom, count, generation, words, k0, k1, uniform, out, work):
+    """What `chi_squares` gives each of eight lanes: z, uniform and out flat, (count, 8)."""
+    half = (count + 1) // 2 * EIGHT
+    c1, low, high = generation & MASK32, k0 & MASK32, k1 & MASK32
+    one, two, replicates, streams = work[0], work[1], words[0], words[1]
+    for begin in range(0, half, _RUN):
+        size = min(_RUN, half - begin)
+        block = _CHI_UNIFORMS + (np.uint64(begin) >> _S3)
+        for n in range(size):
+            number = (block + (np.uint64(n) >> _S3)) & MASK32
+            w0, w1, w2, w3 = philox(number, c1, replicates[n], streams[n], low, high)
+            one[n] = unit(w0, w1)
+            two[n] = unit(w2, w3)
+        for n in range(0, size, EIGHT):
+            store(uniform, 2 * (begin + n), load(one, n))
+            store(uniform, 2 * (begin + n) + EIGHT, load(two, n))
+    failed = np.int64(0)
+    for n in range(count * EIGHT):
+        x = z[n]
+        third = 0.5 * float(freedom - (n >> 3)) - 1.0 / 3.0
+        v = 1.0 + x / math.sqrt(9.0 * third)
+        cube = v * v * v
+        bound = 0.5 * x * x + third - third * cube + third * log_of(max(cube, 1e-300))
+        taken = (v > 0.0) & (log_of(uniform[n]) < bound)
+        out[n] = 2.0 * third * cube if taken else -1.0
+        failed += 0 if taken else 1
+    if failed == 0 and freedom - count >= 1:
+        return
+    for n in range(count * EIGHT):
+        j = n >> 3
+        shape = 0.5 * float(freedom - j)
+        if shape < 1.0:
+            out[n] = z[n] * z[n]
+        elif out[n] < 0.0:
+            block = _CHI_TRIALS + (np.uint64(j) << _TRIALS)
+            value, _ = gamma(shape, block, generation, words[0, n & 7], words[1, n & 7], k0, k1)
+            out[n] = 2.0 * value
+
+
+@borrowing
+def triangular_product(rows, inner, scale, wide, out):
+    """`scale` times the products of lower triangular matrices of eight lanes, each by rows, (wide, wide, 8), flat."""
+    for k in range(0, wide, 2):
+        p = at(k, _0, wide)
+        for j in range(0, k + 2, 2):
+            one = two = three = four = eight(0.0)
+            q = at(_0, j, wide)
+            for m in range(j, k + 2):
+                a, b = load(rows, p + m * EIGHT), load(rows, p + (wide + m) * EIGHT)
+                x, y = load(inner, q + m * wide * EIGHT), load(inner, q + m * wide * EIGHT + EIGHT)
+                one = one + a * x
+                two = two + a * y
+                three = three + b * x
+                four = four + b * y
+            store(out, at(k, j, wide), one * eight(scale))
+            store(out, at(k, j + 1, wide), two * eight(scale))
+            store(out, at(k + 1, j, wide), three * eight(scale))
+            store(out, at(k + 1, j + 1, wide), four * eight(scale))
 
 
 @kernel
@@ -224,88 +342,139 @@ def chi_square_rows(freedom, generation, streams, replicates, k0, k1, means, squ
 
 
 @kernel
-def drawn(count, means, factors, log_dets, generation, streams, replicates, k0, k1, means_out, factors_out, logs_out):
-    """Mean and scatter of `count` points of each lane's law, every one drawn.
+def drawn(
+    count, scale, means, factors, log_dets, generation, streams, replicates, k0, k1, means_out, factors_out, logs_out
+):
+    """Mean and scatter of `count` points of each lane's law, every one drawn; of the scatter the factor is times
+    `scale`, the log determinant not.
 
     Points stay standard normal until their sums are carried through the factor: a chain near collapse loses no digits.
+    Those of one chunk are taken about their mean first; of more their mean is small beside their spread.
     """
     lanes, d = means.shape
-    size = chunk_points(d)
-    flat = np.empty(size * d + 1)
-    z = flat[: size * d].reshape((size, d))
-    radius = np.empty(size * d // 2 + 1)
-    ones = np.ones(size)
-    shift = np.empty(d)
-    part = np.empty(d)
+    wide = d + d % 2
+    most = chunk_points(d)
+    z = np.zeros(wide * most)
+    radius = np.empty(_RUN)
+    totals = np.empty(wide * EIGHT)
+    parts = np.empty(wide * wide * EIGHT)
     scatter = np.empty((d, d))
     inner = np.empty((d, d))
+    shift = np.empty(d)
     for lane in range(lanes):
+        for i in range(len(totals)):
+            totals[i] = 0.0
+        for i in range(len(parts)):
+            parts[i] = 0.0
+        for begin in range(0, count, most):
+            held = min(most, count - begin)
+            size = standard_points(
+                z, held, d, np.uint64(begin * d // 2), generation, streams[lane], replicates[lane], k0, k1, radius
+            )
+            add_sums(z, size, d, totals)
+            if held == count:
+                for k in range(d):
+                    shift[k] = sum_of_eight(totals, k * EIGHT) / count
+                    for i in range(held):
+                        z[k * size + i] -= shift[k]
+            add_products(z, size, d, wide, parts)
         for k in range(d):
-            shift[k] = 0.0
+            shift[k] = sum_of_eight(totals, k * EIGHT) / count
+        for k in range(d):
             for j in range(k + 1):
-                scatter[k, j] = 0.0
-        for begin in range(0, count, size):
-            held = min(size, count - begin)
-            block = np.uint64(begin * d // 2)
-            standard(flat, held * d, block, generation, streams[lane], replicates[lane], k0, k1, radius)
-            centre(z, held, part)
-            add_products(z, ones, held, scatter)
-            share = held / (begin + held)
-            for k in range(d):
-                part[k] -= shift[k]
-                for j in range(k + 1):
-                    scatter[k, j] += begin * share * part[k] * part[j]
-            for k in range(d):
-                shift[k] += share * part[k]
+                scatter[k, j] = sum_of_eight(parts, at(k, j, wide))
+                if count > most:
+                    scatter[k, j] -= count * shift[k] * shift[j]
         log_det = cholesky(scatter, np.int64(count - 1), 0.0, inner)
         logs_out[lane] = carry(
             means[lane], factors[lane], log_dets[lane], shift, inner, log_det, means_out[lane], factors_out[lane]
         )
+        for k in range(d):
+            for j in range(k + 1):
+                factors_out[lane, k, j] *= scale
 
 
 @kernel
-def centre(z, size, mean):
-    """Take their mean, kept in `mean` (d,), off the first `size` rows of z; rows up to a whole tile become zero."""
-    d = z.shape[1]
+def standard_points(z, held, d, first, generation, stream, replicate, k0, k1, radius):
+    """Fill z with standard normal points from block `first` on, one coordinate after another; returns the places that
+    one takes, a multiple of eight: points past `held` are zero.
+    """
+    size = (held + EIGHT - 1) // EIGHT * EIGHT
+    standard(z, size * d, first, generation, stream, replicate, k0, k1, radius)
     for k in range(d):
-        mean[k] = 0.0
-    for i in range(size):
-        for k in range(d):
-            mean[k] += z[i, k]
+        for i in range(held, size):
+            z[k * size + i] = 0.0
+    return size
+
+
+@borrowing
+def add_sums(z, size, d, totals):
+    """Add the coordinates of points (d, size), flat, to totals (d, 8), flat."""
     for k in range(d):
-        mean[k] /= size
-    for i in range(size):
-        for k in range(d):
-            z[i, k] -= mean[k]
-    for i in range(size, min(len(z), size + _TILE)):
-        for k in range(d):
-            z[i, k] = 0.0
+        total = load(totals, k * EIGHT)
+        for i in range(0, size, EIGHT):
+            total = total + load(z, k * size + i)
+        store(totals, k * EIGHT, total)
+
+
+@borrowing
+def add_products(z, size, d, wide, parts):
+    """Add products of the coordinates of points (d, size), flat, to the lower half of parts (wide, wide, 8), flat. An
+    odd dimension's last coordinate is taken twice.
+    """
+    for k in range(0, d, 2):
+        p, q = k * size, min(k + 1, d - 1) * size
+        for j in range(0, k + 2, 2):
+            s, t = j * size, min(j + 1, d - 1) * size
+            here, below = at(k, j, wide), at(k + 1, j, wide)
+            one, two, three, four = (
+                load(parts, here),
+                load(parts, here + EIGHT),
+                load(parts, below),
+                load(parts, below + EIGHT),
+            )
+            for i in range(0, size, EIGHT):
+                a, b = load(z, p + i), load(z, q + i)
+                x, y = load(z, s + i), load(z, t + i)
+                one = one + a * x
+                two = two + a * y
+                three = three + b * x
+                four = four + b * y
+            store(parts, here, one)
+            store(parts, here + EIGHT, two)
+            store(parts, below, three)
+            store(parts, below + EIGHT, four)
 
 
 @kernel
 def write(means, factors, generation, streams, replicates, k0, k1, out):
     """Fill out (lanes, count, d) with points of each lane's law, x = mean + factor z; z is that of `drawn`."""
     lanes, count, d = out.shape
-    size = chunk_points(d)
-    flat = np.empty(size * d + 1)
-    z = flat[: size * d].reshape((size, d))
-    radius = np.empty(size * d // 2 + 1)
-    across = np.empty((d, d))
+    most = chunk_points(d)
+    z = np.empty(d * most + 1)
+    radius = np.empty(_RUN)
+    eights = np.empty(d * EIGHT)
     for lane in range(lanes):
-        for k in range(d):
-            for j in range(d):
-                across[j, k] = factors[lane, k, j]
-        for begin in range(0, count, size):
-            held = min(size, count - begin)
-            block = np.uint64(begin * d // 2)
-            standard(flat, held * d, block, generation, streams[lane], replicates[lane], k0, k1, radius)
-            for i in range(held):
-                for k in range(d):
-                    out[lane, begin + i, k] = means[lane, k]
-                for j in range(d):
-                    a = z[i, j]
-                    for k in range(j, d):
-                        out[lane, begin + i, k] += a * across[j, k]
+        for begin in range(0, count, most):
+            held = min(most, count - begin)
+            size = standard_points(
+                z, held, d, np.uint64(begin * d // 2), generation, streams[lane], replicates[lane], k0, k1, radius
+            )
+            for i in range(0, size, EIGHT):
+                carry_points(means[lane], factors[lane], z, size, i, eights)
+                for m in range(min(EIGHT, held - i)):
+                    for k in range(d):
+                        out[lane, begin + i + m, k] = eights[k * EIGHT + m]
+
+
+@borrowing
+def carry_points(mean, factor, z, size, first, out):
+    """Eight points x = mean + factor z, of z (d, size) from `first` on, into out (d, 8), both flat."""
+    for k in range(len(mean)):
+        value = eight(mean[k])
+        for j in range(k + 1):
+            value = value + eight(factor[k, j]) * load(z, j * size + first)
+        store(out, k * EIGHT, value)
 
 
 @kernel
@@ -335,7 +504,7 @@ def moments(points, weights, totals, means, scatters):
                 w[i] = weights[lane, begin + i] if here else 0.0
                 for k in range(d):
                     z[i, k] = points[lane, begin + i, k] - means[lane, k] if here else 0.0
-            add_products(z, w, held, scatters[lane])
+            add_weighted(z, w, held, scatters[lane])
         for k in range(d):
             for j in range(k):
                 scatters[lane, j, k] = scatters[lane, k, j]
@@ -373,33 +542,10 @@ def log_densities(points, means, factors, log_dets, tolerance, out):
 
 
 @kernel
-def measure(means, factors, log_dets, source_mean, source_factor, source_log_det, out, crossed):
-    """Fill out (5, lanes): total variance, effective rank, squared distance of the means, KL model to source, KL source
-    to model; and crossed (lanes, d, d) with source_factor' factor, whose singular values give the Wasserstein distance.
-    """
-    lanes, d = means.shape
-    scaled = np.empty((d, d))
-    solved = np.empty((d, d + 1))
+def cross(factors, source_factor, crossed):
+    """Fill crossed (lanes, d, d) with source_factor' factor, of lower triangular ones. Draws nothing."""
+    lanes, d = factors.shape[:2]
     for lane in range(lanes):
-        factor = factors[lane]
-        largest = 0.0
-        variance = 0.0
-        for k in range(d):
-            for j in range(k + 1):
-                largest = max(largest, abs(factor[k, j]))
-                variance += factor[k, j] * factor[k, j]
-        out[0, lane] = variance
-        out[1, lane] = participation(factor, largest, scaled)
-        distance = 0.0
-        for k in range(d):
-            shift = means[lane, k] - source_mean[k]
-            distance += shift * shift
-        out[2, lane] = distance
-        gain = log_dets[lane] - source_log_det
-        forward = whitened(source_factor, factor, means[lane], source_mean, solved)
-        backward = whitened(factor, source_factor, means[lane], source_mean, solved)
-        out[3, lane] = 0.5 * (forward - d - gain)
-        out[4, lane] = 0.5 * (backward - d + gain) if backward < np.inf else np.inf
         for k in range(d):
             for j in range(d):
                 crossed[lane, k, j] = 0.0
@@ -408,60 +554,7 @@ def measure(means, factors, log_dets, source_mean, source_factor, source_log_det
                 a = source_factor[m, k]
                 if a != 0.0:  # most are zero where coordinates are independent
                     for j in range(m + 1):
-                        crossed[lane, k, j] += a * factor[m, j]
-
-
-@kernel
-def participation(factor, largest, products):
-    """(tr S)^2 / tr S^2 of S = factor factor', between 1 and d; 0 where S is zero."""
-    d = len(factor)
-    if largest == 0.0:
-        return 0.0
-    for k in range(d):
-        for j in range(k + 1):
-            products[k, j] = 0.0
-    for m in range(d):
-        for k in range(m + 1):
-            a = factor[m, k] / largest
-            for j in range(k + 1):
-                products[k, j] += a * (factor[m, j] / largest)
-    trace = 0.0
-    squares = 0.0
-    for k in range(d):
-        for j in range(k):
-            squares += 2.0 * products[k, j] * products[k, j]
-        squares += products[k, k] * products[k, k]
-        trace += products[k, k]
-    return trace * trace / squares
-
-
-@kernel
-def whitened(divisor, factor, mean, other, solved):
-    """tr (D D')^-1 F F' + (mean - other)' (D D')^-1 (mean - other) for lower triangular D and F; infinite where D is
-    singular, or too small for a float. `solved` is room for (d, d + 1) numbers.
-    """
-    d = len(divisor)
-    total = 0.0
-    for k in range(d):
-        if divisor[k, k] == 0.0:
-            return np.inf
-    for k in range(d):
-        row = solved[k]
-        shift = mean[k] - other[k]
-        for j in range(k + 1):
-            row[j] = factor[k, j]
-        for m in range(k):
-            a = divisor[k, m]
-            if a != 0.0:
-                shift -= a * solved[m, d]
-                for j in range(m + 1):
-                    row[j] -= a * solved[m, j]
-        row[d] = shift / divisor[k, k]
-        total += row[d] * row[d]
-        for j in range(k + 1):
-            row[j] /= divisor[k, k]
-            total += row[j] * row[j]
-    return total if total < np.inf else np.inf
+                        crossed[lane, k, j] += a * factors[lane, m, j]
 
 
 @borrowing
