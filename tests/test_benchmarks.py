@@ -113,6 +113,8 @@ def test_growth_is_marked() -> None:
     assert not cost.grows({1: [10.0, 11.0, 5.0], 2: [14.0, 40.0, 20.0]})
     assert not cost.grows({1: [10.0, 11.0, 5.0], 2: None})
     assert cost.line(COSTS[0]).endswith(" +")
+    named = [{"name": name, "grows": grows} for name, grows in (("a + top-fraction", True), ("b", True), ("c", False))]
+    assert list(cost.reasons(named)) == ["+ a + top-fraction: it sorts", "+ b: NOT EXPLAINED"]
 
 
 def test_the_plain_model_is_a_law_and_writes_by_it() -> None:

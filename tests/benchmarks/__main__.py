@@ -98,6 +98,8 @@ def _costs(given: argparse.Namespace, talk: object, families_alone: bool = False
     for row in rows:
         found.append(row)
         print(cost.line(row), flush=True, file=talk)  # type: ignore[call-overload]
+    for reason in cost.reasons(found):
+        print("\n".join(table.wrapped(reason)), file=talk)  # type: ignore[call-overload]
     return found
 
 

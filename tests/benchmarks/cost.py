@@ -2,13 +2,13 @@
 
 A point is one that is drawn for a training set: replicates x points a generation x generations. Where a family draws
 sums instead, its cost falls with the size. A cost that grows with the size, or with the number of generations, is worse
-than linear work: such lines are marked, and `WHY` says why some may.
+than linear work: such lines are marked, and `WHY` says why some may grow.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from statistics import median
 from typing import Any
 
@@ -28,6 +28,15 @@ WORK = 400_000  # points a run
 MOST, LEAST_SECONDS = 20_000, 0.03  # replicates of a run at the most; what it takes at the least
 REPEATS = 5
 GROWTH = 1.5  # of the cost from the smallest to the largest size, beyond which a line is marked
+WHY = {  # part of a line's name: why a point of more of them costs more, the first that fits
+    "kernel-density + replace + top-fraction": "each point's density is a sum over all, or over 2,048 of them",
+    "top-fraction": "it sorts",
+    "preference": "it looks up chances among all points, from out of the caches",
+    "subsample": "what is taken lies anywhere in a pool that is larger than the caches",
+    "islands": "what is taken lies anywhere in a pool that is larger than the caches",
+    "empirical": "each point is looked up among all, by bisection",
+    "kernel-density": "each point is looked up among all, by bisection",
+}
 HEAD = f"ns a point on one thread, two{'':6}" + "".join(f"{size:>15,}" for size in SIZES)
 
 
@@ -129,3 +138,10 @@ def line(row: dict[str, Any]) -> str:
         shown.append(f"{texts[0]:>8}{texts[1]:>7}")
     mark = " +" if row["grows"] else ""
     return f"{row['name'][:33]:33}" + "".join(shown) + mark
+
+
+def reasons(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """A line for each marked row: why its cost grows, or that nothing says why."""
+    for row in rows:
+        if row["grows"]:
+            yield f"+ {row['name']}: {next((why for part, why in WHY.items() if part in row['name']), 'NOT EXPLAINED')}"
