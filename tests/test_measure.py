@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -415,6 +416,25 @@ def test_intervals_allow_for_what_another_text_would_lack() -> None:
     assert support.value == 20 and support.ci_low == pytest.approx(20 + np.log(0.025)) and support.ci_high == 20
     wide = found["entropy_1", 1]
     assert wide.ci_low is not None and wide.ci_low < wide.value < (wide.ci_high or 0.0)  # type: ignore[operator]
+
+
+def test_types_of_texts_vary_as_their_halves_say() -> None:
+    """Where many types are rare, halves of a text vary less in their types than texts do; where none is, no factor."""
+    generator, law, n = np.random.default_rng(1), zipf(2000), 10_000
+    texts = [generator.multinomial(n, law) for _ in range(200)]
+    wanted = np.var([np.count_nonzero(text) for text in texts], ddof=1)
+    held = generator.multivariate_hypergeometric(texts[0], n // 2, size=400, method="count")
+    halves = np.var(np.count_nonzero(held, axis=1), ddof=1)
+
+    def restlessness(text: NDArray[np.int64]) -> float:
+        types = np.bincount(text[text < counting.LIMIT], minlength=counting.LIMIT)[:, None]
+        frequent = text[text >= counting.LIMIT][:, None, None]
+        counts = SimpleNamespace(sizes=np.array([[n]]), types=types[None], frequent=frequent)
+        return estimates.Frequencies(counts, 0).restlessness()  # type: ignore[arg-type]
+
+    assert halves < 0.8 * wanted
+    assert restlessness(texts[0]) ** 2 * halves == pytest.approx(wanted, rel=0.25)
+    assert restlessness(generator.multinomial(n, np.full(50, 0.02))) == 1.0
 
 
 def test_a_divergence_says_that_it_is_cut_where_much_is_unseen() -> None:

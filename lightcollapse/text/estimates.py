@@ -6,6 +6,7 @@ Results are float64 (lanes,). The estimators of entropy and of numbers of specie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,8 @@ Float = NDArray[np.float64]
 ENTROPIES = ("chao-wang-jost", "grassberger", "miller-madow", "plug-in")
 _COUNT = np.arange(LIMIT, dtype=np.float64)[:, None]
 _LONGEST_TAIL = 20_000  # counts for which the truncated series is summed
+_RENEWAL = np.array([(-1.0) ** k * sum(math.comb(10, j) for j in range(k + 1, 11)) / 2.0**10 for k in range(10)])
+_MOST_RESTLESS = 3.0
 MOST_UNEQUAL = 500  # samples whose sizes differ by a larger factor are not compared
 
 
@@ -44,6 +47,20 @@ class Frequencies:
     def support(self) -> Float:
         """Types seen."""
         return np.asarray(self.types.sum(axis=0) + (self.large > 0).sum(axis=0))
+
+    def restlessness(self) -> float:
+        """How many times as much texts of this size differ in their types as halves of this one do, at least 1.
+
+        For independent n-grams, of lane 0. Texts: the variance of a Poisson count of types is how many types a second
+        text would add, smoothed; a fixed number of n-grams takes f1^2/n from it. Halves: chances are binomial.
+        Source: Good and Toulmin 1956; Efron and Thisted 1976 for the smoothing. The rest derived.
+        """
+        f, n = self.types[1:, 0], float(self.n[0])
+        k = np.arange(1, LIMIT, dtype=np.float64)
+        lost = np.exp2(-k)
+        texts = float(_RENEWAL @ f[: len(_RENEWAL)]) - float(f[0]) ** 2 / n
+        halves = float(f @ (lost * (1.0 - lost))) - float(f @ (k * lost)) ** 2 / n
+        return min(max(1.0, math.sqrt(max(texts, 0.0) / halves)), _MOST_RESTLESS) if halves > 0 else 1.0
 
     def chao1(self) -> Float:
         """Least number of types there are, as `estimators.chao1`."""

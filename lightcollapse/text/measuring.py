@@ -261,6 +261,20 @@ class _Maker:
                 row.value - (most - seen), row.value + (seen - least))  # fmt: skip
             self.rows[first + g] = replace(row, ci_low=min(row.ci_low, low), ci_high=max(row.ci_high, high))
 
+    def stretch(self, factors: list[float]) -> None:
+        """Make the intervals of the last rows, a row for each generation, so many times as wide."""
+        first = len(self.rows) - len(factors)
+        for g, factor in enumerate(factors):
+            row = self.rows[first + g]
+            if row.value is None or row.ci_low is None or row.ci_high is None:
+                continue
+            low, high = (row.value + factor * (end - row.value) for end in (row.ci_low, row.ci_high))
+            self.rows[first + g] = row = replace(row, ci_low=low, ci_high=high)
+            if row.change is not None and row.change_low is not None and row.change_high is not None:
+                both = max(factor, factors[0])
+                low, high = (row.change + both * (end - row.change) for end in (row.change_low, row.change_high))
+                self.rows[first + g] = replace(row, change_low=low, change_high=high)
+
     def floor(self, metric: str, lanes: Float, note: str) -> None:
         """The row of the baseline where a metric compares with it: halves of it against their other halves."""
         name = self.texts.names[0]
@@ -295,6 +309,7 @@ def _of_order(maker: _Maker, counts: Counts, entropy: str, knowledge: bool) -> d
     maker.widen(once)
     own_size = [_own_size(counts, g) for g in groups]
     maker.add(f"support_{n}", [each.support() for each in seen], own_size)
+    maker.stretch([each.restlessness() for each in seen])
     maker.widen(once)
     maker.add(f"chao1_{n}", [each.chao1() for each in seen], ["lower bound"] * len(groups))
     maker.add(f"missing_mass_{n}", missing, own_size)
