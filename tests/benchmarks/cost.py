@@ -22,7 +22,7 @@ from lightcollapse.scenario import Scenario
 
 KERNELS = tuple(family for family in FAMILIES if family.own_kernels)
 SIZES = (1_000, 10_000, 100_000)
-LENGTHS = (10, 100, 1_000)  # generations
+LENGTHS, CHAINS = (10, 100, 1_000), 64  # generations, and replicates where they differ: a call costs its share
 GENERATIONS = 4
 WORK = 400_000  # points a run
 MOST, LEAST_SECONDS = 20_000, 0.03  # replicates of a run at the most; what it takes at the least
@@ -33,7 +33,6 @@ WHY = {  # part of a line's name: why a point of more of them costs more, the fi
     "top-fraction": "it sorts",
     "preference": "it looks up chances among all points, from out of the caches",
     "subsample": "what is taken lies anywhere in a pool that is larger than the caches",
-    "islands": "what is taken lies anywhere in a pool that is larger than the caches",
     "empirical": "each point is looked up among all, by bisection",
     "kernel-density": "each point is looked up among all, by bisection",
 }
@@ -75,7 +74,7 @@ def _by_length(only: str, repeats: int) -> Iterator[dict[str, Any]]:
             continue
         seen.add(name)
         card = replace(cell.card, sample_size=100)
-        found = {length: _nanoseconds(replace(card, generations=length), 100, repeats) for length in LENGTHS}
+        found = {length: _nanoseconds(replace(card, generations=length), 100, repeats, CHAINS) for length in LENGTHS}
         yield {"name": name, "by": "generations", "nanoseconds_a_point": found, "grows": grows(found)}
 
 
@@ -95,16 +94,15 @@ def grows(found: dict[int, list[float] | None]) -> bool:
     return len(known) > 1 and known[-1] > GROWTH * min(known)
 
 
-def _nanoseconds(card: Scenario, size: int, repeats: int) -> list[float] | None:
+def _nanoseconds(card: Scenario, size: int, repeats: int, replicates: int | None = None) -> list[float] | None:
     """Medians of alternating runs: processor time of one thread, then the clock of one and of two. None where the
-    card cannot be made at this size.
+    card cannot be made at this size. As many replicates as make a run long enough, unless they are given.
     """
     try:
         sized = replace(card, sample_size=size)
         points = float(sized.schedule()["size"].sum())
-        replicates = max(2, min(MOST, int(WORK // points)))
         run(sized, seed=0, replicates=2, jobs=2)
-        replicates = _enough(sized, replicates)
+        replicates = replicates or _enough(sized, max(2, min(MOST, int(WORK // points))))
     except LightcollapseError:  # a source that holds less text than that
         return None
     times: tuple[list[float], list[float], list[float]] = ([], [], [])
