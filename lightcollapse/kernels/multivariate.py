@@ -12,7 +12,7 @@ import numpy as np
 
 from lightcollapse.compiler import borrowing, kernel
 from lightcollapse.kernels.covariances import at, pack, sum_of_eight, unpack
-from lightcollapse.kernels.eight import EIGHT, eight, load, root, store
+from lightcollapse.kernels.eight import EIGHT, eight, larger, load, root, store
 from lightcollapse.kernels.rng import MASK32, gamma, log_of, philox, turn, unit
 
 _NUMBERS = np.int64(4096)  # of a chunk: its points stay in the first-level cache
@@ -123,25 +123,29 @@ def factors_of(scatters, ranks, tolerance, factors, log_dets):
 
 
 @kernel
-def carry(mean, factor, log_det, shift, inner, inner_log_det, mean_out, factor_out):
-    """Take moments of standard normals, a mean `shift` (d,) and a scatter inner inner', through x = mean + factor z.
+def carry(
+    means, factors, log_dets, first, shift, inner, logs, scale, wide, rows, out, means_out, factors_out, logs_out
+):
+    """Take moments of standard normals through x = mean + factor z, in eight lanes from `first` on: means in shift (d,
+    8), scatters by factors in inner (wide, wide, 8), log determinants of these in logs (8,), all flat. The new factors
+    are times `scale`. rows and out are room for as many numbers as inner holds; the upper half of rows is zero.
 
-    Returns the log determinant of the scatter: a sum of logs, so that it goes on where the scatter itself is too small
-    for a float.
+    A log determinant is a sum of logs, so that it goes on where the scatter itself is too small for a float.
     """
-    d = len(mean)
+    lanes, d = means.shape
+    held = min(EIGHT, lanes - first)
+    pack(factors, first, wide, rows)
+    triangular_product(rows, inner, scale, wide, out)
+    unpack(out, first, held, wide, factors_out)
     for k in range(d):
-        value = mean[k]
+        value = eight(0.0)
         for j in range(k + 1):
-            value += factor[k, j] * shift[j]
-        mean_out[k] = value
-        for j in range(d):
-            factor_out[k, j] = 0.0
-        for m in range(k + 1):
-            a = factor[k, m]
-            for j in range(m + 1):
-                factor_out[k, j] += a * inner[m, j]
-    return log_det + inner_log_det
+            value = value + load(rows, at(k, j, wide)) * load(shift, j * EIGHT)
+        store(out, k * EIGHT, value)
+    for i in range(held):
+        logs_out[first + i] = log_dets[first + i] + logs[i]
+        for k in range(d):
+            means_out[first + i, k] = means[first + i, k] + out[k * EIGHT + i]
 
 
 @kernel
@@ -168,6 +172,7 @@ def bartlett(
     inner = np.zeros(wide * wide * EIGHT)
     product = np.empty(wide * wide * EIGHT)
     shift = np.empty(wide * EIGHT)
+    log_det = np.empty(EIGHT)
     work = np.empty((2, _RUN))
     words = np.empty((2, _RUN), np.uint64)
     run = min(_RUN, (numbers + 1) // 2 * EIGHT)
@@ -182,7 +187,6 @@ def bartlett(
         chi_squares_of_lanes(z, freedom, columns, generation, words, k0, k1, uniform, squares, work)
         for n in range(columns * EIGHT):
             logs[n] = log_of(squares[n])
-        pack(factors, first, wide, rows)
         start = 2 * d
         for k in range(d):
             for j in range(min(k, columns)):
@@ -191,21 +195,14 @@ def bartlett(
             if k < columns:
                 store(inner, at(k, k, wide), root(load(squares, k * EIGHT)))
             store(shift, k * EIGHT, load(z, (d + k) * EIGHT) / eight(root_of))
-        triangular_product(rows, inner, scale, wide, product)
-        for k in range(d):
-            value = eight(0.0)
-            for j in range(k + 1):
-                value = value + load(rows, at(k, j, wide)) * load(shift, j * EIGHT)
-            store(z, k * EIGHT, value)
-        held = min(EIGHT, lanes - first)
-        unpack(product, first, held, wide, factors_out)
-        for i in range(held):
-            log_det = 0.0 if columns == d else -np.inf
+        for i in range(EIGHT):
+            log_det[i] = 0.0 if columns == d else -np.inf
             for k in range(columns):
-                log_det += logs[k * EIGHT + i]
-            logs_out[first + i] = log_dets[first + i] + log_det
-            for k in range(d):
-                means_out[first + i, k] = means[first + i, k] + z[k * EIGHT + i]
+                log_det[i] += logs[k * EIGHT + i]
+        carry(
+            means, factors, log_dets, np.int64(first), shift, inner, log_det, scale, wide, rows, product,
+            means_out, factors_out, logs_out,
+        )  # fmt: skip
 
 
 @kernel
@@ -353,45 +350,113 @@ def drawn(
     """
     lanes, d = means.shape
     wide = d + d % 2
-    most = chunk_points(d)
-    z = np.zeros(wide * most)
+    z = np.zeros(wide * chunk_points(d))
     radius = np.empty(_RUN)
     totals = np.empty(wide * EIGHT)
     parts = np.empty(wide * wide * EIGHT)
-    scatter = np.empty((d, d))
-    inner = np.empty((d, d))
-    shift = np.empty(d)
-    for lane in range(lanes):
-        for i in range(len(totals)):
-            totals[i] = 0.0
-        for i in range(len(parts)):
-            parts[i] = 0.0
-        for begin in range(0, count, most):
-            held = min(most, count - begin)
-            size = standard_points(
-                z, held, d, np.uint64(begin * d // 2), generation, streams[lane], replicates[lane], k0, k1, radius
-            )
-            add_sums(z, size, d, totals)
-            if held == count:
-                for k in range(d):
-                    shift[k] = sum_of_eight(totals, k * EIGHT) / count
-                    for i in range(held):
-                        z[k * size + i] -= shift[k]
-            add_products(z, size, d, wide, parts)
-        for k in range(d):
-            shift[k] = sum_of_eight(totals, k * EIGHT) / count
-        for k in range(d):
-            for j in range(k + 1):
-                scatter[k, j] = sum_of_eight(parts, at(k, j, wide))
-                if count > most:
-                    scatter[k, j] -= count * shift[k] * shift[j]
-        log_det = cholesky(scatter, np.int64(count - 1), 0.0, inner)
-        logs_out[lane] = carry(
-            means[lane], factors[lane], log_dets[lane], shift, inner, log_det, means_out[lane], factors_out[lane]
-        )
-        for k in range(d):
-            for j in range(k + 1):
-                factors_out[lane, k, j] *= scale
+    rows = np.zeros(wide * wide * EIGHT)
+    inner = np.zeros(wide * wide * EIGHT)
+    shift = np.zeros(wide * EIGHT)
+    pivots = np.zeros(wide * EIGHT)
+    log_det = np.empty(EIGHT)
+    for first in range(0, lanes, EIGHT):
+        for i in range(min(EIGHT, lanes - first)):
+            lane = first + i
+            sum_points(count, d, generation, streams[lane], replicates[lane], k0, k1, z, radius, totals, parts)
+            for k in range(d):
+                mean = totals[k * EIGHT] / count
+                shift[k * EIGHT + i] = mean
+                for j in range(k + 1):
+                    inner[at(k, j, wide) + i] = sum_of_eight(parts, at(k, j, wide))
+                    if count > len(z) // wide:
+                        inner[at(k, j, wide) + i] -= count * mean * shift[j * EIGHT + i]
+        roots_of(inner, np.int64(count - 1), wide, pivots)
+        for i in range(EIGHT):
+            log_det[i] = 0.0
+            for k in range(d):
+                pivot = pivots[k * EIGHT + i]
+                log_det[i] += math.log(pivot) if pivot > 0.0 else -np.inf
+        carry(
+            means, factors, log_dets, np.int64(first), shift, inner, log_det, scale, wide, rows, parts,
+            means_out, factors_out, logs_out,
+        )  # fmt: skip
+
+
+@kernel
+def sum_points(count, d, generation, stream, replicate, k0, k1, z, radius, totals, parts):
+    """Draw standard normal points of a lane: the sum of each coordinate is the first of eight in totals (wide, 8), and
+    that of products the sum of eight in the lower half of parts (wide, wide, 8), flat: about the mean, where all points
+    are in one chunk.
+    """
+    most = chunk_points(d)
+    wide = d + d % 2
+    for i in range(len(totals)):
+        totals[i] = 0.0
+    for i in range(len(parts)):
+        parts[i] = 0.0
+    for begin in range(0, count, most):
+        held = min(most, count - begin)
+        block = np.uint64(begin * d // 2)
+        size = standard_points(z, held, d, block, generation, stream, replicate, k0, k1, radius)
+        add_sums(z, size, d, totals)
+        if held == count:
+            for k in range(d):
+                mean = sum_of_eight(totals, k * EIGHT) / count
+                for i in range(held):
+                    z[k * size + i] -= mean
+        add_products(z, size, d, wide, parts)
+    for k in range(d):
+        totals[k * EIGHT] = sum_of_eight(totals, k * EIGHT)
+
+
+@borrowing
+def roots_of(matrix, rank, wide, pivots):
+    """Lower triangular factors of semidefinite matrices in place, (wide, wide, 8), flat, as `cholesky` has them with a
+    tolerance of 0; pivots (wide, 8), flat, are 0 where a column is zero.
+    """
+    found, none, one_more = eight(0.0), eight(0.0), eight(1.0)
+    most = eight(float(rank))
+    for k in range(0, wide, 2):
+        p = at(k, _0, wide)
+        for j in range(0, k + 2, 2):
+            q = at(j, _0, wide)
+            here, below = p + j * EIGHT, p + (wide + j) * EIGHT
+            one, two, three, four = load(matrix, here), none, load(matrix, below), load(matrix, below + EIGHT)
+            if j < k:
+                two = load(matrix, here + EIGHT)
+            for m in range(j):
+                a, b = load(matrix, p + m * EIGHT), load(matrix, p + (wide + m) * EIGHT)
+                x, y = load(matrix, q + m * EIGHT), load(matrix, q + (wide + m) * EIGHT)
+                one = one - a * x
+                two = two - a * y
+                three = three - b * x
+                four = four - b * y
+            if j < k:
+                r, s = load(pivots, j * EIGHT), load(pivots, (j + 1) * EIGHT)
+                corner = load(matrix, q + (wide + j) * EIGHT)
+                one = one * r
+                three = three * r
+                two = (two - one * corner) * s
+                four = (four - three * corner) * s
+            else:
+                pivot = larger(most, found, larger(one, none, one, none), none)
+                found = found + larger(pivot, none, one_more, none)
+                one = root(pivot)
+                inverse = larger(pivot, none, one_more / one, none)
+                store(pivots, k * EIGHT, inverse)
+                three = three * inverse
+                pivot = larger(most, found, larger(four - three * three, none, four - three * three, none), none)
+                found = found + larger(pivot, none, one_more, none)
+                four = root(pivot)
+                store(pivots, (k + 1) * EIGHT, larger(pivot, none, one_more / four, none))
+                two = none
+            store(matrix, here, one)
+            store(matrix, here + EIGHT, two)
+            store(matrix, below, three)
+            store(matrix, below + EIGHT, four)
+    for k in range(wide):
+        value = load(matrix, at(k, k, wide))
+        store(pivots, k * EIGHT, value * value)
 
 
 @kernel
