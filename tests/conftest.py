@@ -17,7 +17,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Coverage of the kernels: NUMBA_DISABLE_JIT=1 coverage run -m pytest -n0 -m "not slow_without_jit".
 
     Pictures are compared wherever pytest-mpl is installed: pytest tests/test_figures.py
-    --mpl-generate-path=tests/pictures makes them anew.
+    --mpl-generate-path="$PWD/tests/pictures" makes them anew.
     """
     config.addinivalue_line("markers", "slow_without_jit: takes minutes where kernels are not compiled")
     config.addinivalue_line("markers", "mpl_image_compare: the figure returned looks as its picture does")
