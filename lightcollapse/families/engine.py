@@ -23,7 +23,7 @@ from lightcollapse.kernels.draws import Batch, Draws, join, taken
 from lightcollapse.schedule import ALL, REAL, Schedule
 
 _BLOCK_BYTES = 2**22  # of training points that a block of lanes holds: about a second-level cache
-_MOST_LANES = 1024
+_MOST_LANES = 4096  # fewer, and threads wait for one another in what Python does between kernels
 _FEW_LANES, _MOST_BYTES = 64, 2**24  # where lanes are long
 
 
