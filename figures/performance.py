@@ -31,7 +31,7 @@ STYLES = ("-o", "-s", "-^", "-D", "-v", "-P")
 COLOURS = (BLACK, "#E69F00", "#56B4E9", "#009E73", BLUE, VERMILLION)
 GREY = "#999999"
 ROW, ABOVE, BELOW, RIGHT, GAP = 0.14, 0.3, 0.42, 0.12, 0.3  # inches: of a line of names, and around panels
-HEAD, LEAST = ABOVE + BELOW, 4.2
+HEAD, LEAST = ABOVE + BELOW, 5.6
 
 
 def figure(quick: bool = False) -> Figure:
@@ -77,7 +77,7 @@ def _split(drawing: Figure, axis: Axes) -> tuple[Axes, Axes]:
     half = (box.height - between) / 2
     return (
         drawing.add_axes((box.x0, box.y0 + half + between, box.width, half)),
-        drawing.add_axes((box.x0 + 0.03, box.y0, box.width - 0.03, half)),
+        drawing.add_axes((box.x0 + 0.05, box.y0, box.width - 0.05, half)),
     )
 
 
@@ -151,8 +151,8 @@ def _sizes(axis: Axes) -> None:
     axis.set(
         xscale="log", yscale="log", xlabel="training set, points", ylabel="ns a point", title="by size, one thread"
     )
-    axis.set_ylim(top=40.0 * axis.get_ylim()[1])
-    axis.legend(fontsize=6, ncols=2, loc="upper right")
+    axis.set_ylim(top=3000.0 * axis.get_ylim()[1])
+    axis.legend(fontsize=5.5, ncols=2, loc="upper right", handlelength=1.2, columnspacing=0.8)
 
 
 def _threads(axis: Axes) -> None:
@@ -163,10 +163,10 @@ def _threads(axis: Axes) -> None:
     axis.axvline(1.0, color=GREY, linewidth=0.6)
     axis.axvline(2.0, color=GREY, linewidth=0.6, linestyle=(0, (4, 2)))
     axis.set(
-        yticks=range(len(gains)), yticklabels=[name for name, _ in gains], xlabel="one thread's time / two threads'"
+        yticks=range(len(gains)), yticklabels=[name for name, _ in gains], xlabel="one thread's time / two's"
     )
     axis.set_title("two threads")
-    axis.tick_params(axis="y", length=0, labelsize=5.5)
+    axis.tick_params(axis="y", length=0, labelsize=6)
 
 
 def _plain(axis: Axes, which: str) -> None:
