@@ -57,7 +57,7 @@ def test_every_example_of_the_help_runs(verb: str, line: str, folder: Path, caps
         with redirect_stdout(StringIO()):
             main(["measure", "mybook.txt", "--save-counts", "mybook.counts", "--bootstrap", "20"])
     command, _, target = line.partition(" > ")
-    if "transformer" in command:  # trains networks for minutes: tests/test_validation.py runs the verb, on a smaller card
+    if "transformer" in command:  # trains for minutes: tests/test_validation.py runs the verb, on a smaller card
         if importlib.util.find_spec("torch"):
             pytest.skip("trains for minutes")
         assert main(shlex.split(command)[1:]) == 5
