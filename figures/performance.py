@@ -162,9 +162,7 @@ def _threads(axis: Axes) -> None:
     axis.barh(range(len(gains)), [gain for _, gain in gains], color=BLUE, height=0.6)
     axis.axvline(1.0, color=GREY, linewidth=0.6)
     axis.axvline(2.0, color=GREY, linewidth=0.6, linestyle=(0, (4, 2)))
-    axis.set(
-        yticks=range(len(gains)), yticklabels=[name for name, _ in gains], xlabel="one thread's time / two's"
-    )
+    axis.set(yticks=range(len(gains)), yticklabels=[name for name, _ in gains], xlabel="one thread's time / two's")
     axis.set_title("two threads")
     axis.tick_params(axis="y", length=0, labelsize=6)
 
