@@ -6,7 +6,6 @@ or a lab of a replicate. Media differ in what they keep of a batch: its points, 
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -207,7 +206,7 @@ class Recursion:
     seed: int
     curation: tuple[Curation, ...] = ()
 
-    @functools.cached_property
+    @cached_property
     def labs(self) -> int:
         """Models side by side."""
         return int(self.schedule["labs"].max())
