@@ -99,17 +99,21 @@ _COUNT = """
 import importlib, json, pkgutil, sys
 sys.path.insert(0, sys.argv[1])
 import lightcollapse.kernels
-from lightcollapse.kernels import rng
+from lightcollapse.kernels import normals, rng
+from lightcollapse.kernels.vectors import MANY
 
-calls, plain = [0], rng.philox
-def philox(*counter_and_key):
-    calls[0] += 1
-    return plain(*counter_and_key)
+calls = [0]
+def counting(plain, blocks):
+    def counted(*counter_and_key):
+        calls[0] += blocks
+        return plain(*counter_and_key)
+    return counted
 
+counters = {"philox": counting(rng.philox, 1), "uniforms_of": counting(normals.uniforms_of, MANY)}
 for found in pkgutil.iter_modules(lightcollapse.kernels.__path__):
     module = importlib.import_module(f"lightcollapse.kernels.{found.name}")
-    if hasattr(module, "philox"):
-        module.philox = philox
+    for name in counters.keys() & vars(module).keys():
+        setattr(module, name, counters[name])
 
 import numpy as np
 from lightcollapse.loop import run

@@ -60,7 +60,8 @@ from lightcollapse.kernels import gaussian, mixture, multivariate, points, poiss
 line, plane, cube = (types.Array(float64, n, "C") for n in (1, 2, 3))
 numbers = types.Array(uint64, 1, "C")
 key = (uint64, uint64)
-work = types.Tuple((plane, line, line, line, line))
+places = types.Array(uint64, 2, "C")
+work = types.Tuple((plane, places, line, line))
 if sys.argv[1:] == ["a call"]:
     from math import log
     @numba.njit(error_model="numpy")
@@ -70,11 +71,11 @@ if sys.argv[1:] == ["a call"]:
     hot = {"rolled": (rolled, (line,))}
 else:
     hot = {
-        "normals of lanes": (gaussian._fill, (plane, int64, int64, uint64, uint64, numbers, *key, line, line)),
+        "normals of lanes": (gaussian._fill, (plane, int64, uint64, uint64, uint64, int64, *key, places)),
         "sums of lanes": (gaussian._statistics, (int64, uint64, uint64, numbers, *key, line, line, work)),
         "a step of the recursion": (gaussian._fit_last, (plane, float64, plane, plane)),
         "kept normals": (points.fill_normals, (plane, int64, uint64, numbers, numbers, *key)),
-        "normals of dimensions": (multivariate.standard, (line, int64, uint64, uint64, uint64, uint64, *key, line)),
+        "normals of dimensions": (multivariate.standard, (line, int64, uint64, uint64, uint64, uint64, *key)),
         "measures of symbols": (symbols._pass, (line, line, line, int64, plane, line)),
         "bits of Poisson counts": (poisson._bits, (line, line, int64, *[uint64] * 4, *key)),
         "products": (multivariate.add_products, (line, int64, int64, int64, line)),

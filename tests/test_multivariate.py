@@ -10,14 +10,12 @@ from budget import Court
 from exact import same_law
 from scipy import linalg, stats
 
-from lightcollapse.compiler import kernel
 from lightcollapse.curation import CURATIONS
 from lightcollapse.errors import CardError
 from lightcollapse.families import Gaussian, MultivariateGaussian
 from lightcollapse.families.multivariate_gaussian import MultivariateEstimator, MultivariateModel, factors_of
 from lightcollapse.kernels import covariances, multivariate
 from lightcollapse.kernels.draws import Draws
-from lightcollapse.kernels.eight import eight, larger, load, root, signed, store
 from lightcollapse.loop import run
 from lightcollapse.record import Record
 from lightcollapse.regimes import (
@@ -502,20 +500,3 @@ def test_a_lane_is_drawn_alike_alone() -> None:
             for got, expected in ((sums.mean, whole.mean), (sums.factor, whole.factor), (sums.log_det, whole.log_det)):
                 assert got is not None and expected is not None
                 np.testing.assert_array_equal(got[0], expected[lane])
-
-
-def test_eight_numbers_are_eight_numbers() -> None:
-    """Each operation, compiled and not, gives the bits of NumPy's."""
-    x = np.random.default_rng(1).normal(size=24)
-    compiled, plain = np.zeros(24), np.zeros(24)
-    eight_of(x, compiled)
-    getattr(eight_of, "py_func", eight_of)(x, plain)
-    a, b = x[:8], x[9:17]
-    np.testing.assert_array_equal(compiled[:8], np.where(a > b, np.copysign(np.sqrt(a * a), b), a / b - (a + 2.0 * b)))
-    np.testing.assert_array_equal(compiled, plain)
-
-
-@kernel
-def eight_of(x: Any, out: Any) -> None:
-    a, b = load(x, 0), load(x, 9)
-    store(out, 0, larger(a, b, signed(root(a * a), b), a / b - (a + eight(2.0) * b)))

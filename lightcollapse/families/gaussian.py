@@ -212,12 +212,15 @@ class GaussianSimulation:
 
     @property
     def block_size(self) -> int:
-        """Of sums as many as fill 64 MiB with results, in multiples of 256 lanes; 64 lanes of points, fewer where kept
-        points would take more than 64 MiB a block.
+        """As many as fill 64 MiB with results, and draw 2^26 points, in multiples of the lanes that run side by side;
+        64 where points are kept, fewer where these would take more than 64 MiB a block.
         """
-        if not self.every_point:
-            return 256 * max(1, min(256, 2**26 // (256 * 3 * 8 * (len(self.schedule) + 1))))
-        return 64 if self.kept == 0 else max(1, min(64, 2**23 // self.kept))
+        if self.kept:
+            return max(1, min(64, 2**23 // self.kept))
+        lanes, most = 256, 2**26 // (3 * 8 * (len(self.schedule) + 1))
+        if self.every_point:
+            lanes, most = 64, min(most, 2**26 // int((self.schedule["fresh"] + self.schedule["sample"]).sum()))
+        return lanes * max(1, min(256, most // lanes))
 
     @property
     def memory(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lightcollapse.compiler import borrowing, inlined, kernel, lent
-from lightcollapse.kernels.eight import EIGHT, eight, larger, load, root, signed, store
+from lightcollapse.kernels.vectors import EIGHT, eight, larger, load, root, signed, store
 
 _0 = np.int64(0)  # typed: a literal in a call would compile the callee once more
 _YES: Any = np.bool_(True)

@@ -12,19 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.compiler import borrowing
-from lightcollapse.kernels.rng import (
-    MASK32,
-    ONE,
-    POOL,
-    REAL_DATA,
-    SYNTHETIC,
-    gamma,
-    log_of,
-    philox,
-    turn,
-    uniforms,
-    unit,
-)
+from lightcollapse.kernels.normals import normals_of, uniforms_of
+from lightcollapse.kernels.rng import ONE, POOL, REAL_DATA, SYNTHETIC, gamma, log_of, uniforms
+from lightcollapse.kernels.vectors import MANY, keep, load_many, many, room
 from lightcollapse.schedule import ALL
 
 Float = NDArray[np.float64]
@@ -32,32 +22,29 @@ Float = NDArray[np.float64]
 _LANE_SHIFT = np.uint64(8)
 _FIRST = np.int64(0)  # typed: a literal in a call would compile the callee once more
 _PAIR = np.int64(1)
+_NOTHING = np.uint64(0)
 LANES_OF_POINTS, LANES_OF_SUMS = 64, 256
 _RECENT = np.uint64(32)  # generations that are written to the record at once: several cache lines
 CHUNK = 64  # rows of a buffer of draws: 64 rows x 64 lanes x 8 bytes stay in the second-level cache
 
 
 @borrowing
-def _fill(rows, pairs, first, generation, stream, replicates, k0, k1, bits, radius):
-    """Fill `rows` float64 (2 * pairs, lanes) with normals from blocks first .. first + pairs - 1.
+def _fill(rows, pairs, first, generation, stream, lanes, k0, k1, places):
+    """Fill the first 2 * pairs of `rows` float64 (.., lanes) with normals from blocks first .. first + pairs - 1, below
+    those of their angles' cosines those of the sines.
 
-    Three passes over the lanes (bits, radius, angle), each of which vectorises; one fused pass does not, and neither
-    does one that writes two neighbouring rows (the compiler cannot see that they do not overlap).
+    All rows are one run of numbers, so that few replicates cost as much a number as many. `places` is that of `work`.
     """
-    lanes = len(replicates)
-    c1, c3, low, high = generation & MASK32, stream & MASK32, k0 & MASK32, k1 & MASK32  # seen to be words
-    for i in range(pairs):
-        block = np.uint64(first + i) & MASK32
-        for lane in range(lanes):
-            w0, w1, w2, w3 = philox(block, c1, replicates[lane] & MASK32, c3, low, high)
-            radius[lane] = unit(w0, w1)
-            bits[lane] = unit(w2, w3)
-        for lane in range(lanes):
-            radius[lane] = math.sqrt(-2.0 * log_of(radius[lane]))
-        for lane in range(lanes):
-            cosine, sine = turn(bits[lane])
-            rows[i, lane] = radius[lane] * cosine
-            rows[i + pairs, lane] = radius[lane] * sine
+    size = pairs * lanes
+    replicates, rows_after = places
+    streams = many(stream)
+    for at in range(0, size, MANY):
+        row = at // lanes
+        lane = at - row * lanes
+        block = load_many(rows_after, lane) + (first + np.uint64(row))
+        x, y = normals_of(block, generation, load_many(replicates, lane), streams, k0, k1)
+        keep(rows, at, x, size - at)
+        keep(rows, size + at, y, size - at)
 
 
 @borrowing
@@ -82,26 +69,25 @@ def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, 
     Where `kept` has rows, the draws are written there from row `offset` on.
     """
     lanes = len(replicates)
-    rows, bits, radius, part, part_squares = work
+    rows, places, part, part_squares = work
     for lane in range(lanes):
         mean[lane] = 0.0
         squares[lane] = 0.0
     done = np.int64(0)
     while done < count:
         size = min(2 * CHUNK, count - done)
-        _fill(rows, (size + 1) // 2, done // 2, generation, stream, replicates, k0, k1, bits, radius)
-        for lane in range(lanes):
-            part[lane] = 0.0
-            part_squares[lane] = 0.0
-        for i in range(size):
-            for lane in range(lanes):
-                part[lane] += rows[i, lane]
-        for lane in range(lanes):
-            part[lane] /= size
-        for i in range(size):
-            for lane in range(lanes):
-                distance = rows[i, lane] - part[lane]
-                part_squares[lane] += distance * distance
+        _fill(rows, (size + 1) // 2, np.uint64(done // 2), generation, stream, lanes, k0, k1, places)
+        for group in range(0, lanes, MANY):
+            total = many(0.0)
+            for i in range(size):
+                total = total + load_many(rows, i * lanes + group)
+            middle = total / float(size)
+            total = many(0.0)
+            for i in range(size):
+                distance = load_many(rows, i * lanes + group) - middle
+                total = total + distance * distance
+            keep(part, group, middle, lanes - group)
+            keep(part_squares, group, total, lanes - group)
         if len(kept) > 0:
             for i in range(size):
                 for lane in range(lanes):
@@ -120,8 +106,8 @@ def _statistics(count, generation, stream, replicates, k0, k1, mean, squares, wo
     The few others go on by themselves.
     """
     lanes = len(replicates)
-    rows, uniform, radius, _, _ = work
-    _fill(rows, _PAIR, _FIRST, generation, stream, replicates, k0, k1, uniform, radius)
+    rows, places, uniform, _ = work
+    _fill(rows, _PAIR, _NOTHING, generation, stream, lanes, k0, k1, places)
     root = math.sqrt(count)
     for lane in range(lanes):
         mean[lane] = rows[0, lane] / root
@@ -131,9 +117,9 @@ def _statistics(count, generation, stream, replicates, k0, k1, mean, squares, wo
     shape = 0.5 * (count - 1)
     d = shape - 1.0 / 3.0
     c = 1.0 / math.sqrt(9.0 * d)
-    for lane in range(lanes):
-        w0, w1, _, _ = philox(ONE, generation, replicates[lane], stream, k0, k1)
-        uniform[lane] = unit(w0, w1)
+    for group in range(0, lanes, MANY):
+        u, _ = uniforms_of(many(ONE), generation, load_many(places, group), many(stream), k0, k1)
+        keep(uniform, group, u, lanes - group)
     steep = 1.3 * d
     for lane in range(lanes):
         y = c * rows[1, lane]
@@ -445,7 +431,7 @@ def recursion(
         )
         scratch = (np.empty((2, len(numbers))), np.zeros((2, 2, len(numbers))), np.zeros(2, np.int64))
         recent = np.empty((3, int(_RECENT), len(numbers)))
-        draws = (numbers, k0, k1, work(2 * CHUNK if points else 2, len(numbers)))
+        draws = (numbers, k0, k1, work(2 * CHUNK if points else 2, numbers))
         _generations(
             schedule,
             weights,
@@ -463,6 +449,12 @@ def recursion(
         )
 
 
-def work(rows: int, lanes: int) -> tuple[Float, Float, Float, Float, Float]:
-    """Room for the draws of `_points` (2 CHUNK rows) or of `_statistics` (2 rows)."""
-    return np.empty((rows, lanes)), np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
+def work(rows: int, numbers: NDArray[np.uint64]) -> tuple[Float, NDArray[np.uint64], Float, Float]:
+    """Room for the draws of `_points` (2 CHUNK rows) or of `_statistics` (2 rows) by these replicates: the rows; from
+    any lane on, the replicates of 32 numbers of a run of rows, and how many rows further down these are; and two rows
+    more. Whole vectors are read, the last of which end where nothing is asked for.
+    """
+    lanes = len(numbers)
+    each = np.arange(lanes + MANY, dtype=np.uint64)
+    places = np.stack((numbers[each % lanes], each // lanes))
+    return room(rows - (1 - MANY) // lanes, lanes), places, np.empty(lanes), np.empty(lanes)

@@ -12,15 +12,27 @@ import numpy as np
 
 from lightcollapse.compiler import borrowing, kernel
 from lightcollapse.kernels.covariances import at, pack, sum_of_eight, unpack
-from lightcollapse.kernels.eight import EIGHT, eight, larger, load, root, store
-from lightcollapse.kernels.rng import MASK32, gamma, log_of, philox, turn, unit
+from lightcollapse.kernels.normals import normals_of, uniforms_of
+from lightcollapse.kernels.rng import gamma, log_of
+from lightcollapse.kernels.vectors import (
+    EIGHT,
+    MANY,
+    eight,
+    keep,
+    larger,
+    load,
+    load_many,
+    many,
+    root,
+    store,
+    upwards,
+    weave,
+)
 
 _NUMBERS = np.int64(4096)  # of a chunk: its points stay in the first-level cache
 _TILE = np.int64(8)  # points whose products are added at once
 _FIRST = np.uint64(0)
 _0 = np.int64(0)
-_RUN = 64 * EIGHT  # numbers of eight lanes that are drawn at once: they stay in the first-level cache
-_S3 = np.uint64(3)
 _CHI_UNIFORMS = np.uint64(1 << 30)  # blocks of the uniforms, and of the trials, of chi-square variates
 _CHI_TRIALS = np.uint64(1 << 31)
 _WIDTH = np.int64(32)  # matrices whose singular values are found side by side
@@ -29,29 +41,18 @@ _ORTHOGONAL = 1e-20  # squared cosine of two columns: as much of a sum of singul
 _TRIALS = np.uint64(16)  # bits for the blocks that one variate may use
 
 
-@kernel
-def standard(z, count, first, generation, stream, replicate, k0, k1, radius):
+@borrowing
+def standard(z, count, first, generation, stream, replicate, k0, k1):
     """Fill z (count, and one more where that is odd) with standard normals from block `first` on.
 
-    The first half are the cosines of the blocks' angles, the second half the sines: each pass vectorises.
+    The first half are the cosines of the blocks' angles, the second half the sines.
     """
     half = (count + 1) // 2
-    c1, c2, c3 = generation & MASK32, replicate & MASK32, stream & MASK32  # words, and the compiler sees that they are
-    low, high = k0 & MASK32, k1 & MASK32
-    for begin in range(0, half, _RUN):
-        size = min(_RUN, half - begin)
-        block = first + np.uint64(begin)
-        here = z[begin : begin + size]  # indices are loop variables alone, which the compiler sees to be in order
-        there = z[half + begin : half + begin + size]
-        for i in range(size):
-            w0, w1, w2, w3 = philox((block + np.uint64(i)) & MASK32, c1, c2, c3, low, high)
-            radius[i] = unit(w0, w1)
-            here[i] = unit(w2, w3)
-        for i in range(size):
-            length = math.sqrt(-2.0 * log_of(radius[i]))
-            cosine, sine = turn(here[i])
-            here[i] = length * cosine
-            there[i] = length * sine
+    replicates, streams = many(replicate), many(stream)
+    for i in range(0, half, MANY):
+        x, y = normals_of(upwards(first + np.uint64(i)), generation, replicates, streams, k0, k1)
+        keep(z, i, x, half - i)
+        keep(z, half + i, y, half - i)
 
 
 @kernel
@@ -173,18 +174,18 @@ def bartlett(
     product = np.empty(wide * wide * EIGHT)
     shift = np.empty(wide * EIGHT)
     log_det = np.empty(EIGHT)
-    work = np.empty((2, _RUN))
-    words = np.empty((2, _RUN), np.uint64)
-    run = min(_RUN, (numbers + 1) // 2 * EIGHT)
+    pair = np.empty(2 * MANY)
+    places = np.empty((3, MANY), np.uint64)
+    for n in range(MANY):
+        places[2, n] = n // EIGHT
     root_of = math.sqrt(count)
     for first in range(0, lanes, EIGHT):
-        for i in range(EIGHT):
-            lane = min(first + i, lanes - 1)
-            for n in range(i, run, EIGHT):
-                words[0, n] = replicates[lane] & MASK32
-                words[1, n] = streams[lane] & MASK32
-        standards(z, numbers, generation, words, k0, k1, work)
-        chi_squares_of_lanes(z, freedom, columns, generation, words, k0, k1, uniform, squares, work)
+        for n in range(MANY):
+            lane = min(first + n % EIGHT, lanes - 1)
+            places[0, n] = replicates[lane]
+            places[1, n] = streams[lane]
+        standards(z, numbers, generation, places, k0, k1)
+        chi_squares_of_lanes(z, freedom, columns, generation, places, k0, k1, pair, uniform, squares)
         for n in range(columns * EIGHT):
             logs[n] = log_of(squares[n])
         start = 2 * d
@@ -205,48 +206,32 @@ def bartlett(
         )  # fmt: skip
 
 
-@kernel
-def standards(z, count, generation, words, k0, k1, work):
+@borrowing
+def standards(z, count, generation, places, k0, k1):
     """Standard normals of eight lanes, number by number: z flat, (count, and one more where that is odd, 8). A lane's
-    are those that `standard` gives it from block 0 on. words uint64 (2, run): replicates and streams, again and again.
+    are those that `standard` gives it from block 0 on. places uint64 (3, 32): replicates, streams, and the rows of
+    four rows of eight.
     """
     half = (count + 1) // 2 * EIGHT
-    c1, low, high = generation & MASK32, k0 & MASK32, k1 & MASK32
-    radius, replicates, streams = work[0], words[0], words[1]
-    for begin in range(0, half, _RUN):
-        size = min(_RUN, half - begin)
-        block = np.uint64(begin) >> _S3
-        here = z[begin : begin + size]
-        there = z[half + begin : half + begin + size]
-        for n in range(size):
-            number = (block + (np.uint64(n) >> _S3)) & MASK32
-            w0, w1, w2, w3 = philox(number, c1, replicates[n], streams[n], low, high)
-            radius[n] = unit(w0, w1)
-            here[n] = unit(w2, w3)
-        for n in range(size):
-            length = math.sqrt(-2.0 * log_of(radius[n]))
-            cosine, sine = turn(here[n])
-            here[n] = length * cosine
-            there[n] = length * sine
+    replicates, streams, rows = load_many(places, 0), load_many(places, MANY), load_many(places, 2 * MANY)
+    for n in range(0, half, MANY):
+        x, y = normals_of(rows + np.uint64(n // EIGHT), generation, replicates, streams, k0, k1)
+        keep(z, n, x, half - n)
+        keep(z, half + n, y, half - n)
 
 
 @kernel
-def chi_squares_of_lanes(z, freedom, count, generation, words, k0, k1, uniform, out, work):
-    """What `chi_squares` gives each of eight lanes: z, uniform and out flat, (count, 8)."""
-    half = (count + 1) // 2 * EIGHT
-    c1, low, high = generation & MASK32, k0 & MASK32, k1 & MASK32
-    one, two, replicates, streams = work[0], work[1], words[0], words[1]
-    for begin in range(0, half, _RUN):
-        size = min(_RUN, half - begin)
-        block = _CHI_UNIFORMS + (np.uint64(begin) >> _S3)
-        for n in range(size):
-            number = (block + (np.uint64(n) >> _S3)) & MASK32
-            w0, w1, w2, w3 = philox(number, c1, replicates[n], streams[n], low, high)
-            one[n] = unit(w0, w1)
-            two[n] = unit(w2, w3)
-        for n in range(0, size, EIGHT):
-            store(uniform, 2 * (begin + n), load(one, n))
-            store(uniform, 2 * (begin + n) + EIGHT, load(two, n))
+def chi_squares_of_lanes(z, freedom, count, generation, places, k0, k1, pair, uniform, out):
+    """What `chi_squares` gives each of eight lanes: z, uniform and out flat, (count, 8); places as for `standards`."""
+    half = (count + 1) // 2
+    replicates, streams, rows = load_many(places, 0), load_many(places, MANY), load_many(places, 2 * MANY)
+    for first in range(0, half, MANY // EIGHT):
+        one, two = uniforms_of(rows + (_CHI_UNIFORMS + np.uint64(first)), generation, replicates, streams, k0, k1)
+        keep(pair, 0, one, MANY)
+        keep(pair, MANY, two, MANY)
+        for i in range(min(MANY // EIGHT, half - first)):
+            store(uniform, 2 * (first + i) * EIGHT, load(pair, i * EIGHT))
+            store(uniform, 2 * (first + i) * EIGHT + EIGHT, load(pair, MANY + i * EIGHT))
     failed = np.int64(0)
     for n in range(count * EIGHT):
         x = z[n]
@@ -266,7 +251,7 @@ def chi_squares_of_lanes(z, freedom, count, generation, words, k0, k1, uniform, 
             out[n] = z[n] * z[n]
         elif out[n] < 0.0:
             block = _CHI_TRIALS + (np.uint64(j) << _TRIALS)
-            value, _ = gamma(shape, block, generation, words[0, n & 7], words[1, n & 7], k0, k1)
+            value, _ = gamma(shape, block, generation, places[0, n & 7], places[1, n & 7], k0, k1)
             out[n] = 2.0 * value
 
 
@@ -298,11 +283,10 @@ def chi_squares(z, freedom, step, count, generation, stream, replicate, k0, k1, 
     Twice a gamma variate from a cubed normal (Marsaglia and Tsang 2000). All first trials are made together; the few
     that fail go on by themselves. One degree of freedom is the square of a normal.
     """
-    for i in range((count + 1) // 2):
-        w0, w1, w2, w3 = philox(_CHI_UNIFORMS + np.uint64(i), generation, replicate, stream, k0, k1)
-        uniform[2 * i] = unit(w0, w1)
-        if 2 * i + 1 < count:
-            uniform[2 * i + 1] = unit(w2, w3)
+    replicates, streams = many(replicate), many(stream)
+    for j in range(0, count, 2 * MANY):
+        one, two = uniforms_of(upwards(_CHI_UNIFORMS + np.uint64(j // 2)), generation, replicates, streams, k0, k1)
+        weave(uniform, j, one, two, count - j)
     for j in range(count):
         x = z[j]
         third = 0.5 * float(freedom - np.int64(step) * j) - 1.0 / 3.0
@@ -325,10 +309,9 @@ def chi_square_rows(freedom, generation, streams, replicates, k0, k1, means, squ
     """Of each lane d standard means times the root of their count, and d chi-square variates: both (lanes, d)."""
     lanes, d = means.shape
     z = np.empty(2 * d + 1)
-    radius = np.empty(d + 1)
     uniform = np.empty(d + 1)
     for lane in range(lanes):
-        standard(z, 2 * d, _FIRST, generation, streams[lane], replicates[lane], k0, k1, radius)
+        standard(z, 2 * d, _FIRST, generation, streams[lane], replicates[lane], k0, k1)
         for k in range(d):
             means[lane, k] = z[d + k]
             squares[lane, k] = 0.0
@@ -351,7 +334,6 @@ def drawn(
     lanes, d = means.shape
     wide = d + d % 2
     z = np.zeros(wide * chunk_points(d))
-    radius = np.empty(_RUN)
     totals = np.empty(wide * EIGHT)
     parts = np.empty(wide * wide * EIGHT)
     rows = np.zeros(wide * wide * EIGHT)
@@ -362,7 +344,7 @@ def drawn(
     for first in range(0, lanes, EIGHT):
         for i in range(min(EIGHT, lanes - first)):
             lane = first + i
-            sum_points(count, d, generation, streams[lane], replicates[lane], k0, k1, z, radius, totals, parts)
+            sum_points(count, d, generation, streams[lane], replicates[lane], k0, k1, z, totals, parts)
             for k in range(d):
                 mean = totals[k * EIGHT] / count
                 shift[k * EIGHT + i] = mean
@@ -383,7 +365,7 @@ def drawn(
 
 
 @kernel
-def sum_points(count, d, generation, stream, replicate, k0, k1, z, radius, totals, parts):
+def sum_points(count, d, generation, stream, replicate, k0, k1, z, totals, parts):
     """Draw standard normal points of a lane: the sum of each coordinate is the first of eight in totals (wide, 8), and
     that of products the sum of eight in the lower half of parts (wide, wide, 8), flat: about the mean, where all points
     are in one chunk.
@@ -397,7 +379,7 @@ def sum_points(count, d, generation, stream, replicate, k0, k1, z, radius, total
     for begin in range(0, count, most):
         held = min(most, count - begin)
         block = np.uint64(begin * d // 2)
-        size = standard_points(z, held, d, block, generation, stream, replicate, k0, k1, radius)
+        size = standard_points(z, held, d, block, generation, stream, replicate, k0, k1)
         add_sums(z, size, d, totals)
         if held == count:
             for k in range(d):
@@ -460,12 +442,12 @@ def roots_of(matrix, rank, wide, pivots):
 
 
 @kernel
-def standard_points(z, held, d, first, generation, stream, replicate, k0, k1, radius):
+def standard_points(z, held, d, first, generation, stream, replicate, k0, k1):
     """Fill z with standard normal points from block `first` on, one coordinate after another; returns the places that
     one takes, a multiple of eight: points past `held` are zero.
     """
     size = (held + EIGHT - 1) // EIGHT * EIGHT
-    standard(z, size * d, first, generation, stream, replicate, k0, k1, radius)
+    standard(z, size * d, first, generation, stream, replicate, k0, k1)
     for k in range(d):
         for i in range(held, size):
             z[k * size + i] = 0.0
@@ -517,13 +499,12 @@ def write(means, factors, generation, streams, replicates, k0, k1, out):
     lanes, count, d = out.shape
     most = chunk_points(d)
     z = np.empty(d * most + 1)
-    radius = np.empty(_RUN)
     eights = np.empty(d * EIGHT)
     for lane in range(lanes):
         for begin in range(0, count, most):
             held = min(most, count - begin)
             size = standard_points(
-                z, held, d, np.uint64(begin * d // 2), generation, streams[lane], replicates[lane], k0, k1, radius
+                z, held, d, np.uint64(begin * d // 2), generation, streams[lane], replicates[lane], k0, k1
             )
             for i in range(0, size, EIGHT):
                 carry_points(means[lane], factors[lane], z, size, i, eights)

@@ -1,0 +1,129 @@
+"""Thirty-two blocks of random bits at a time: uniforms, and standard normals by Box and Muller 1958.
+
+The same numbers, bit by bit, as `rng` makes one after another. Logarithm, sine and cosine are each a chain of
+operations: they are written step by step side by side, for a processor looks no further ahead than a hundred
+instructions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lightcollapse.compiler import lent
+from lightcollapse.kernels.rng import MASK32
+from lightcollapse.kernels.vectors import as_numbers, as_words, chosen, many, root
+
+_M0 = np.uint64(0xD2511F53)
+_M1 = np.uint64(0xCD9E8D57)
+_W0 = np.uint64(0x9E3779B9)
+_W1 = np.uint64(0xBB67AE85)
+_S12, _S32, _S52, _S62 = np.uint64(12), np.uint64(32), np.uint64(52), np.uint64(62)
+_1, _2 = np.uint64(1), np.uint64(2)
+_ONE_BITS = np.uint64(0x3FF0000000000000)
+_MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
+_SQRT_HALF = np.uint64(0x3FE6A09E667F3BCD)
+_WHOLE = 2.0**52  # a number of this size has no fraction: the low bits of its mantissa count
+_SIGNED = np.uint64(0x4330000000000800)  # the bits of 2^52 + 2^11
+
+
+@lent
+def _round(c0, c1, c2, c3, k0, k1):
+    """One round of Philox. The low halves of words count; in the high ones stands what is left of products and keys."""
+    p0 = _M0 * (c0 & MASK32)
+    p1 = _M1 * (c2 & MASK32)
+    return (p1 >> _S32) ^ c1 ^ k0, p1, (p0 >> _S32) ^ c3 ^ k1, p0, k0 + _W0, k1 + _W1
+
+
+@lent
+def _unit(high, low):
+    """Uniforms strictly inside (0, 1), multiples of 2^-53, from two words: 52 bits are the mantissa of [1, 2)."""
+    bits = (((high << _S32) | (low & MASK32)) >> _S12) | _ONE_BITS
+    return (as_numbers(bits) - 1.0) + 2.0**-53
+
+
+@lent
+def uniforms_of(blocks, generation, replicates, streams, k0, k1):
+    """Two uniforms from each of 32 blocks: generation uint64, the others 32 words each. Low halves count."""
+    c0, c1, c2, c3, k0, k1 = _round(blocks, many(generation), replicates, streams, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)  # written out: the compiler does not unroll a loop
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
+    return _unit(c0, c1), _unit(c2, c3)
+
+
+@lent
+def normals_of(blocks, generation, replicates, streams, k0, k1):
+    """Two independent standard normals from each of 32 blocks, given as for `uniforms_of`."""
+    u, v = uniforms_of(blocks, generation, replicates, streams, k0, k1)
+    return box_muller(u, v)
+
+
+@lent
+def box_muller(u, v):
+    """Two normals from each of 32 pairs of uniforms, odd multiples of 2^-53.
+
+    The logarithm of u and the sine and cosine of v turns, as `rng.log_of` and `rng.turn` have them but that the
+    logarithm is -2 times as large, which rounds as it does.
+    """
+    shifted = as_words(u) - _SQRT_HALF
+    quarters = 4.0 * v
+    nearest = quarters + _WHOLE  # never half way between two: an odd number of 2^-51
+    exponent = as_numbers((shifted >> _S52) ^ _SIGNED) - (_WHOLE + 2048.0)
+    x = (quarters - (nearest - _WHOLE)) * 1.5707963267948966
+    f = as_numbers((shifted & _MANTISSA) + _SQRT_HALF) - 1.0
+    s = f / (2.0 + f)
+    y = x * x
+    z = s * s
+    a = z * (2.0 * 1.479819860511658591e-01)
+    b = y * 1.58969099521155010221e-10
+    c = y * 1.13596475577881948265e-11
+    a = 2.0 * 1.531383769920937332e-01 + a
+    b = b - 2.50507602534068634195e-08
+    c = 2.08757232129817482790e-09 - c
+    a = z * a
+    b = y * b
+    c = y * c
+    a = 2.0 * 1.818357216161805012e-01 + a
+    b = 2.75573137070700676789e-06 + b
+    c = c - 2.75573143513906633035e-07
+    a = z * a
+    b = y * b
+    c = y * c
+    a = 2.0 * 2.222219843214978396e-01 + a
+    b = b - 1.98412698298579493134e-04
+    c = 2.48015872894767294178e-05 + c
+    a = z * a
+    b = y * b
+    c = y * c
+    a = 2.0 * 2.857142874366239149e-01 + a
+    b = 8.33333333332248946124e-03 + b
+    c = c - 1.38888888888741095749e-03
+    a = z * a
+    b = y * b
+    c = y * c
+    a = 2.0 * 3.999999999940941908e-01 + a
+    b = b - 1.66666666666666324348e-01
+    c = 4.16666666666666019037e-02 + c
+    a = z * a
+    b = (x * y) * b
+    c = (y * y) * c
+    a = z * (2.0 * 6.666666666666735130e-01 + a)
+    square = f * f
+    sine = x + b
+    cosine = (1.0 - 0.5 * y) + c
+    a = s * (square + a)
+    radius = root(
+        ((square - (a + exponent * (2.0 * 1.90821492927058770002e-10))) - (f + f))
+        - exponent * (2.0 * 6.93147180369123816490e-01)
+    )
+    turns = as_words(nearest)
+    odd = turns & _1
+    first = as_words(chosen(odd, sine, cosine)) ^ (((turns + _1) & _2) << _S62)
+    second = as_words(chosen(odd, cosine, sine)) ^ ((turns & _2) << _S62)
+    return radius * as_numbers(first), radius * as_numbers(second)
