@@ -53,7 +53,11 @@ def mean_p_value(values: Float, mean: float, variance: float) -> float:
     logs = -0.5 * n * variance * bets * bets
     for start in range(0, n, _AT_ONCE):
         y = np.multiply.outer(bets, values[start : start + _AT_ONCE] - mean)
-        logs += np.log(1.0 + y + 0.5 * y * y).sum(axis=1)
+        half_square = 0.5 * y
+        half_square *= y
+        y += 1.0
+        y += half_square
+        logs += np.log(y, out=y).sum(axis=1)
     return _p_value(logs)
 
 

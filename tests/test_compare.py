@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from theorem_cards import possible
 
-from lightcollapse.compare import Comparison, Row, compare
+from lightcollapse.compare import Comparison, Row, compare, with_p_values
 from lightcollapse.evidence import law_p_value, mean_p_value
 from lightcollapse.families import Categorical, Gaussian
 from lightcollapse.loop import run
+from lightcollapse.predictions.gaussian_law import LogVarianceLaw
 from lightcollapse.record import Record
 from lightcollapse.regimes import (
     REGIMES,
@@ -182,3 +183,29 @@ def test_every_regime_has_something_to_compare(regime: Regime) -> None:
 
 def test_the_list_of_regimes_is_whole() -> None:
     assert {type(regime) for regime in REGIME_CARDS} == set(REGIMES)
+
+
+def test_p_values_may_be_added_later() -> None:
+    for family, source in ((Gaussian(), Normal()), (Categorical(), Uniform(5))):
+        record = record_of(Scenario(source, family, sample_size=10, generations=4), replicates=30)
+        untested = compare(record, test=False)
+        assert untested.checks == 0
+        assert with_p_values(untested, record) == compare(record)
+        assert compare(record).checks > 0
+
+
+def test_a_law_is_asked_again_where_the_points_are_others() -> None:
+    """Variance, std and log variance of the same chains have one answer; other chains have theirs."""
+    card = Scenario(Normal(), Gaussian(), sample_size=10, generations=3)
+    asked = []
+    for seed in (1, 2):
+        comparison = compare(record_of(card, seed=seed))
+        found = {row.metric: row.p_value for row in comparison.rows if row.generation == 3}
+        assert found["variance"] == pytest.approx(found["std"], rel=1e-9)
+        assert found["variance"] == pytest.approx(found["log_variance"], rel=1e-9)
+        asked.append(found["variance"])
+    assert asked[0] != asked[1]
+    law = LogVarianceLaw([10, 10, 10])
+    for seed, p_value in zip((1, 2), asked, strict=True):
+        values = record_of(card, seed=seed).metrics["log_variance"][:, 3]
+        assert law_p_value(law.cdf, values) == pytest.approx(p_value, rel=1e-9)

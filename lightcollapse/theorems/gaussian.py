@@ -217,9 +217,26 @@ def _migrants(scenario: Scenario) -> bool:
 # The exact law under replacement.
 
 
-@functools.lru_cache(maxsize=256)  # three metrics of each generation share it
-def _law_of(sizes: bytes, estimator: Variance) -> LogVarianceLaw:
-    return LogVarianceLaw(np.frombuffer(sizes, dtype=np.int64), estimator)
+_AS_GOOD_AS_EQUAL = 1e-10  # of the law's standard deviation
+
+
+@functools.lru_cache(maxsize=256)
+def _law_of(sizes: bytes, estimator: Variance) -> Callable[[Float], Float]:
+    """The distribution function of the log variance. Three metrics of each generation ask it of the same points but for
+    rounding: it answers once.
+    """
+    law = LogVarianceLaw(np.frombuffer(sizes, dtype=np.int64), estimator)
+    last: list[tuple[Float, Float]] = []
+
+    def below(logs: Float) -> Float:
+        for points, answer in last:
+            with np.errstate(invalid="ignore"):
+                if points.shape == logs.shape and bool(np.all(np.abs(points - logs) <= _AS_GOOD_AS_EQUAL * law.std)):
+                    return answer
+        last[:] = [(logs, law.cdf(logs))]
+        return last[0][1]
+
+    return below
 
 
 def _law(to_log: Callable[[Float], Float], wrong_estimator: bool = False) -> Law:
@@ -230,7 +247,7 @@ def _law(to_log: Callable[[Float], Float], wrong_estimator: bool = False) -> Law
         estimator = _options(scenario, wrong_estimator)["variance"]
         with np.errstate(divide="ignore"):
             logs = to_log(np.asarray(values, dtype=np.float64)) - 2.0 * np.log(source.std)
-        return _law_of(scenario.sample_sizes()[:generation].tobytes(), estimator).cdf(logs)
+        return _law_of(scenario.sample_sizes()[:generation].tobytes(), estimator)(logs)
 
     return law
 
