@@ -15,17 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lightcollapse.compare import Comparison, compare, interval
-from lightcollapse.glossary import HEADLINES, label
-from lightcollapse.record import Record
+from lightcollapse.glossary import label
+from lightcollapse.panels import Panel, finite, panels
 from lightcollapse.replacing import replacing
-from lightcollapse.theorems import predict
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lightcollapse.compare import Comparison
     from lightcollapse.forecasting import Forecast
     from lightcollapse.planning import Plan
+    from lightcollapse.record import Record
 
 WIDE = 6.8  # inches: two columns of a paper
 BLUE, VERMILLION, BLACK = "#0072B2", "#D55E00", "#000000"  # of Okabe and Ito
@@ -33,6 +31,7 @@ COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK) 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # the second channel beside colour
 _PANEL, _LEGEND = 1.9, 0.25  # inches: height of a row of panels, and of the legend above them
 _LEFT, _RIGHT, _ABOVE, _BELOW = 0.52, 0.1, 0.22, 0.42  # inches around each panel
+_TICKS = 0.25  # inches: height of the generations below a panel
 
 STYLE: Any = {
     "text.usetex": False,
@@ -55,6 +54,8 @@ STYLE: Any = {
     "figure.facecolor": "white",
 }
 
+_MORE: dict[str, dict[str, Any]] = {"png": {"pil_kwargs": {"compress_level": 3}}}  # 6 takes half as long again, for 5 %
+
 
 def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence[str] | None = None) -> Figure:
     """Small multiples: each metric over generations, simulated and predicted.
@@ -67,16 +68,21 @@ def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence
         comparison: the same with the theory; None computes it.
         metrics: which metrics; None takes the family's most telling ones.
     """
+    from lightcollapse.compare import compare
+
     comparison = compare(record, test=False) if comparison is None else comparison
-    shown = metrics or [name for name in HEADLINES.get(record.scenario.family.kind, ()) if name in record.metrics]
-    shown = list(shown or record.metrics)
+    return draw(panels(record, comparison, metrics))
+
+
+def draw(shown: Sequence[Panel]) -> Figure:
+    """The small multiples, at most three beside one another."""
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDE, _PANEL * rows + _LEGEND))
         axes = figure.subplots(rows, columns, squeeze=False)
-        for axis, metric in zip(axes.flat, shown, strict=False):
-            _panel(axis, record, comparison, metric)
+        for axis, panel in zip(axes.flat, shown, strict=False):
+            _draw_panel(axis, panel)
         for axis in axes.flat[len(shown) :]:
             axis.set_visible(False)
         for axis in axes.flat[max(0, len(shown) - columns) : len(shown)]:
@@ -89,7 +95,7 @@ def plot(record: Record, comparison: Comparison | None = None, metrics: Sequence
 
 
 def _arrange(figure: Figure, rows: int, columns: int) -> None:
-    """Place the panels by known sizes: to find them by drawing would take as long as the rest of the figure."""
+    """Place panels and labels by known sizes: to find them by drawing would take as long as the rest of the figure."""
     width, height = figure.get_size_inches()
     panel = (width - columns * _LEFT - _RIGHT) / columns
     inner = (height - _LEGEND - rows * (_ABOVE + _BELOW)) / rows
@@ -101,27 +107,36 @@ def _arrange(figure: Figure, rows: int, columns: int) -> None:
         wspace=_LEFT / panel,
         hspace=(_ABOVE + _BELOW) / inner,
     )
+    for axis in figure.axes:
+        axis.xaxis.set_label_coords(0.5, -_TICKS / inner)
+        axis.yaxis.set_label_coords(0.0, 0.5)  # there is none, and it would be placed nevertheless
+        if not _may_have_offset(axis):
+            axis.set_title(axis.get_title(), y=1.0)
 
 
-def _panel(axis: Axes, record: Record, comparison: Comparison, metric: str) -> None:
+def _may_have_offset(axis: Axes) -> bool:
+    """Whether something such as 1e-7 may stand above the axis of values, which the title has to leave alone."""
+    low, high = axis.get_ylim()
+    largest = max(abs(low), abs(high))
+    return axis.get_yscale() == "linear" and not (1e-3 < largest < 1e5 and high - low > 0.1 * largest)
+
+
+def _draw_panel(axis: Axes, panel: Panel) -> None:
     """One metric over generations."""
-    rows = sorted((row for row in comparison.rows if row.metric == metric), key=lambda row: row.generation)
-    t = np.array([row.generation for row in rows])
-    mean, low, high = (np.array([getattr(row, name) for row in rows]) for name in ("mean", "ci_low", "ci_high"))
-    values = record.metrics[metric]
-    if len(values) > 1:
-        chains = _finite(np.quantile(values, [0.05, 0.95], axis=0, method="inverted_cdf"))
-        axis.fill_between(t, chains[0], chains[1], color=BLUE, alpha=0.15, linewidth=0, label="90 % of chains")
-        axis.fill_between(t, _finite(low), _finite(high), color=BLUE, alpha=0.45, linewidth=0, label="95 % interval")
+    t = panel.generations
+    if panel.chains is not None:
+        axis.fill_between(t, *panel.chains, color=BLUE, alpha=0.15, linewidth=0, label="90 % of chains")
+    if panel.means is not None:
+        axis.fill_between(t, *panel.means, color=BLUE, alpha=0.45, linewidth=0, label="95 % interval")
     few = len(t) <= 12
-    axis.plot(t, _finite(mean), color=BLUE, marker="o" if few else None, markersize=3, label="simulated mean")
-    predicted = np.array([np.nan if row.predicted is None else row.predicted for row in rows], dtype=float)
-    if not np.isnan(predicted).all():
-        axis.plot(t, _finite(predicted), color=VERMILLION, linestyle=(0, (4, 2)), label="theory")
-    axis.set_title(label(metric))
+    axis.plot(t, panel.mean, color=BLUE, marker="o" if few else None, markersize=3, label="simulated mean")
+    if panel.predicted is not None:
+        axis.plot(t, panel.predicted, color=VERMILLION, linestyle=(0, (4, 2)), label="theory")
+    axis.set_title(panel.title)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axis.margins(x=0.02)
-    _scale(axis, mean)
+    if panel.logarithmic:
+        axis.set_yscale("log")
 
 
 @contextmanager
@@ -151,18 +166,21 @@ def contrast(
         band: show where nine replicates in ten lie.
         first: the generation to begin with; where it is not 0, the dots are as far apart as on a logarithmic axis.
     """
+    from lightcollapse.compare import interval
+    from lightcollapse.theorems import predict
+
     for order, (name, record) in enumerate(records.items()):
         colour, values = COLOURS[order % len(COLOURS)], record.metrics[metric]
         t = np.arange(first, values.shape[1])
         if band:
-            lowest, highest = _finite(np.quantile(values[:, t], [0.05, 0.95], axis=0, method="inverted_cdf"))
+            lowest, highest = finite(np.quantile(values[:, t], [0.05, 0.95], axis=0, method="inverted_cdf"))
             axis.fill_between(t, lowest, highest, color=colour, alpha=0.15, linewidth=0)
         prediction = predict(record.scenario, record.seed, (metric,)).get(metric)
         if prediction is not None:
-            axis.plot(t, _finite(prediction.values[t]), color=colour)
+            axis.plot(t, finite(prediction.values[t]), color=colour)
         spread = np.geomspace(first, t[-1], dots) if first else np.linspace(first, t[-1], dots)
         shown = np.unique(spread.round().astype(int))
-        mean, low, high = _finite(np.array([interval(values[:, one]) for one in shown])).T
+        mean, low, high = finite(np.array([interval(values[:, one]) for one in shown])).T
         axis.errorbar(
             shown,
             mean,
@@ -241,18 +259,6 @@ def forecast_course(forecast: Forecast, metrics: Sequence[str] | None = None) ->
     return figure
 
 
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Infinite values, which no axis can hold, as gaps."""
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _scale(axis: Axes, mean: NDArray[np.float64]) -> None:
-    """A logarithmic axis where the means after generation 0 span three decades."""
-    later = mean[1:][np.isfinite(mean[1:])]
-    if len(later) and later.min() > 0 and later.max() > 1e3 * later.min():
-        axis.set_yscale("log")
-
-
 def save(
     figure: Figure,
     stem: str | os.PathLike[str],
@@ -274,6 +280,6 @@ def save(
     for kind in formats:
         target = Path(f"{os.fspath(stem)}.{kind}")
         with replacing(target) as temporary, rc_context(STYLE):
-            figure.savefig(temporary, format=kind, metadata=metadata[kind])
+            figure.savefig(temporary, format=kind, metadata=metadata[kind], **_MORE.get(kind, {}))
         paths.append(target)
     return paths

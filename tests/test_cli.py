@@ -340,6 +340,17 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.parametrize(("told", "found"), [({}, "16"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20")])
+def test_threads_of_linear_algebra_do_not_spin_unless_told(told: dict[str, str], found: str) -> None:
+    script = (
+        "import os, sys; from lightcollapse.cli import main; sys.argv = ['lightcollapse', 'presets'];"
+        "main(); print(os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS")} | told
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout.split()[-1] == found
+
+
 @pytest.mark.parametrize("verb", ["predict", "explain", "theory", "presets"])
 def test_verbs_that_do_not_simulate_import_no_compiler(verb: str) -> None:
     script = (

@@ -155,6 +155,25 @@ def test_a_recipe_without_a_card_is_refused() -> None:
         gallery.redraw({"seed": 1})
 
 
+@pytest.mark.parametrize("source", [lc.sources.Normal(), lc.sources.Normal(1e6), lc.sources.Normal(std=1e-6)])
+def test_labels_and_titles_leave_numbers_alone(source: lc.sources.Normal) -> None:
+    """Also where 1e-12 or +1e6 stands above an axis."""
+    card = lc.Scenario(source, lc.families.Gaussian(), sample_size=1000, generations=5)
+    record = lc.run(card, seed=1, replicates=20)
+    with style.context(plot.STYLE):
+        figure = plot.plot(record, metrics=list(record.metrics))
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        for axis in figure.axes:
+            title, offset = axis.title.get_window_extent(), axis.yaxis.get_offset_text()
+            assert title.y0 >= axis.bbox.y1
+            assert not offset.get_text() or not title.overlaps(offset.get_window_extent())
+            if axis.get_xlabel():
+                below = min(text.get_window_extent().y0 for text in axis.get_xticklabels())
+                assert 0.0 <= below - axis.xaxis.label.get_window_extent().y1 <= 0.1 * figure.dpi
+        _inside(figure)
+
+
 def test_every_format_carries_the_recipe(record: lc.Record, tmp_path: Path) -> None:
     recipe = {"card": record.scenario.to_dict(), "seed": 1}
     png, svg, pdf = plot.save(plot.plot(record), tmp_path / "figure", recipe)

@@ -91,10 +91,13 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. No traceback reaches the user."""
     import gc
+    import os
 
     from lightcollapse.cli import failure
 
     gc.set_threshold(100_000, 20, 20)  # imports and the compiler make many objects and little garbage: a tenth faster
+    if arguments is None:
+        os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")  # cycles, as a power of 2; its threads would spin longer
     given = list(sys.argv[1:] if arguments is None else arguments)
     with failure.guarded(given) as outcome:
         outcome.code = cli.main(args=given, prog_name="lightcollapse", standalone_mode=False) or 0

@@ -119,12 +119,15 @@ class Job:
             error = self.keep(lambda: [self.folder.save(record, self.whole(record))], files)
             if error is not None or not self.whole(record):
                 drawer = None
-            if drawer is not None:
-                drawer.begin(record, self.folder.path / "figure", self.recipe)
             progress.say("asking the theory")
-            from lightcollapse.compare import compare
+            from lightcollapse.compare import compare, with_p_values
 
-            comparison = compare(record)
+            comparison = compare(record, test=False)
+            if drawer is not None:
+                from lightcollapse.panels import panels
+
+                drawer.begin(panels(record, comparison), self.folder.path / "figure", self.recipe)
+            comparison = with_p_values(comparison, record)  # while the figure is drawn
         if not self.as_json:
             write(self.text(record, comparison))
         if drawer is not None:
