@@ -24,7 +24,8 @@ _FIRST = np.int64(0)  # typed: a literal in a call would compile the callee once
 _PAIR = np.int64(1)
 _NOTHING = np.uint64(0)
 LANES_OF_POINTS, LANES_OF_SUMS = 64, 256
-_RECENT = np.uint64(32)  # generations that are written to the record at once: several cache lines
+_RECENT = np.uint64(64)  # generations that are written to the record at once: several cache lines
+_APART = 8  # numbers more a row: a column of rows of 2 KiB would lie in two sets of the first-level cache
 CHUNK = 64  # rows of a buffer of draws: 64 rows x 64 lanes x 8 bytes stay in the second-level cache
 
 
@@ -201,7 +202,7 @@ def _clear(group):
 @borrowing
 def _record(out, first, t, model, recent):
     """Write the model's three rows into column t of out (3, replicates, generations + 1), from row `first` on, by way
-    of `recent` (3, _RECENT, lanes): written alone, each number would touch a cache line of its own.
+    of `recent` (3, _RECENT, more than lanes): written alone, each number would touch a cache line of its own.
 
     Unsigned indices, which cannot count from the end: the compiler leaves out what would look for that.
     """
@@ -430,7 +431,7 @@ def recursion(
             np.array([0, -1]),
         )
         scratch = (np.empty((2, len(numbers))), np.zeros((2, 2, len(numbers))), np.zeros(2, np.int64))
-        recent = np.empty((3, int(_RECENT), len(numbers)))
+        recent = np.empty((3, int(_RECENT), len(numbers) + _APART))
         draws = (numbers, k0, k1, work(2 * CHUNK if points else 2, numbers))
         _generations(
             schedule,
