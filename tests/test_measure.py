@@ -15,7 +15,7 @@ import sys
 import tomllib
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import lightcollapse as lc
-from lightcollapse import native
+from lightcollapse import corpus, native
 from lightcollapse.cli import main
 from lightcollapse.cli.measure import cell
 from lightcollapse.errors import CardError, DataError, LimitError, MissingExtra
@@ -655,7 +655,15 @@ GOOD = b'{"text": "one two three"}\n'
         ("a.jsonl", GOOD + b'{"text": ' + b"[" * 100_000, "line 2: each line must be a JSON object"),
         ("a.jsonl", b'{"text": "a", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "it is nested too deeply"),
         ("a.txt", b"[" * 100_000 + b"]" * 100_000, "generation 1 is empty: none of its 1 documents holds a symbol"),
-        ("a.json", b'[{"text": "one two"}]', "Expected `object`, got `array`"),
+        ("a.json", b'[{"text": "one two"}, 3]', "item 2: each item must be a JSON object"),
+        ("a.json", b'[{"text": "one two"}, {"txt": "three"}]', "or a string: Object missing required field `text`"),
+        ("a.json", b'["one", "tw\xffo"]', "item 2, byte 11: invalid UTF-8"),
+        ("a.json", b'["one", "tw\\u0000o"]', "item 2: a NUL character"),
+        ("a.json", b'["one", {"text": "a", "te\\u0078t": "b"}]', "item 2: each item must be a JSON object"),
+        ("a.json", b'["one", "two"', "begins like a JSON list and must be one"),
+        ("a.json", b'["one"]\n["two"]', "begins like a JSON list and must be one"),
+        ("a.json", b"[" * 100_000, "begins like a JSON list and must be one"),
+        ("a.json", b"[]", "'a.json' is empty: no text in it"),
         ("a.json", b'{\n "text": "one two"\n}', "it ends here; in JSON lines, each record is one line"),
         ("a.jsonl", GOOD + b'{"text": "a", "source": "' + b"s" * 201 + b'"}', "line 2: a source must have at most 200"),
         ("a.txt", "one two".encode("utf-16-le"), "line 1, byte 1: a NUL character; text has none: is this UTF-16"),
@@ -708,6 +716,61 @@ def test_broken_documents_are_mended_or_left_out_and_counted(capsys: pytest.Capt
     Path("e.txt").write_bytes(b"\xff\n\n\xfe")
     assert main(["measure", human, "e.txt", "--errors", "skip"]) == 4
     assert "2 documents were left out" in capsys.readouterr().err
+
+
+def test_items_of_a_json_list_are_documents() -> None:
+    """In one line or many, strings or objects: as in JSON lines, with generations, and with what is broken in one."""
+    wanted = small([plain("0.jsonl", 0), plain("1.jsonl", 1)])
+    Path("0.json").write_text(json.dumps(words(0)), encoding="utf-8")
+    Path("1.json").write_text(json.dumps([{"text": text} for text in words(1)], indent=2), encoding="utf-8")
+    assert same(small(["0.json", "1.json"]), wanted)
+    objects = [{"t": text, "g": t} for t in (1, 0) for text in words(t)]
+    Path("all.json").write_text(json.dumps(objects, indent=1), encoding="utf-8")
+    assert same(small("all.json", text_field="t", generation_field="g"), wanted)
+    Path("all.json").write_text(json.dumps([*objects, "one"]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"'all.json', item 61: no field 'g', which other items have"):
+        small("all.json", text_field="t", generation_field="g")
+    Path("1.json").write_bytes(json.dumps(words(1)).encode()[:-1] + b', 3, "\xff one", {"text": "\\u0000"}]')
+    skipped = small(["0.json", "1.json"], errors="skip")
+    assert same(skipped, wanted) and skipped.recipe["files"][1]["skipped"] == 3
+
+
+LISTS: dict[str, tuple[str, Callable[[list[str]], str]]] = {
+    "strings": ("a.json", json.dumps),
+    "strings, called lines": ("a.jsonl", json.dumps),
+    "strings, called text": ("a.txt", json.dumps),
+    "many lines": ("a.json", lambda found: "\n \n" + json.dumps(found, indent=2)),
+    "many lines, called text": ("a.txt", lambda found: json.dumps(found, indent=2)),
+    "objects, called text": ("a.txt", lambda found: json.dumps([{"text": text} for text in found])),
+    "lines": ("a.json", lambda found: "\n".join(json.dumps({"text": text}) for text in found)),
+    "lines, called text": ("a.txt", lambda found: "\n" + "\n".join(json.dumps({"text": text}) for text in found)),
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_a_file_is_the_same_documents_to_every_verb(case: str) -> None:
+    found = [f'näive "{text}"' for text in words(1)[:12]]
+    name, pack = LISTS[case]
+    Path(name).write_text(pack(found), encoding="utf-8")
+    read = reading.read(reading.File(name), reading.Format(), reading.Budget(2**20))
+    assert tuple(document.text for document in read) == corpus.read(name).documents == tuple(found)
+
+
+@pytest.mark.parametrize(
+    "first", ["[1]", "[Illustration]", "[]", '["a"] says', "[a", '["a", 1, {"b": 2}', "{", '{"a": 1}']
+)
+def test_prose_may_begin_with_a_bracket(first: str) -> None:
+    prose = "\n\n".join([first, *words(1)[:12]])
+    Path("a.txt").write_text(prose, encoding="utf-8")
+    read = reading.read(reading.File("a.txt"), reading.Format(), reading.Budget(2**20))
+    assert "\n\n".join(document.text for document in read) == "".join(corpus.read("a.txt").documents) == prose
+
+
+def test_a_list_is_read_whole_and_so_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.json").write_text(json.dumps(words(1), indent=1), encoding="utf-8")
+    monkeypatch.setattr(reading, "LONGEST_LINE", 1000)
+    with pytest.raises(LimitError, match=r"'a.json': a JSON list is read whole, .* 1000 bytes; write one JSON object"):
+        small("a.json")
 
 
 def test_invisible_wrappers_are_taken_out_and_counted() -> None:
@@ -987,7 +1050,8 @@ def test_counts_of_other_kinds_or_damaged_are_refused_by_name(capsys: pytest.Cap
         (["merge", "three.counts"], 4, "no counts of generation 0, the human baseline; found 3"),
         (["merge", "0.jsonl"], 2, "merge adds files of counts, whose names end in .counts, got '0.jsonl'"),
         (["merge"], 2, "FILES"),
-        (["measure", "a.counts"], 2, "files of counts are measured by lightcollapse merge"),
+        (["measure", "a.counts"], 2, "files of counts are measured by: lightcollapse merge a.counts; got 'a.counts'"),
+        (["measure", "0.jsonl", "--baseline", "b c.counts"], 2, "lightcollapse merge 'b c.counts'; got 'b c.counts'"),
         (["measure", "0.jsonl", "--save-counts", "x.npz"], 2, "must end in .counts, got 'x.npz'"),
         (
             ["measure", "0.jsonl", "--save-counts", "no/x.counts"],
@@ -999,6 +1063,55 @@ def test_counts_of_other_kinds_or_damaged_are_refused_by_name(capsys: pytest.Cap
         assert main(arguments) == code, arguments
         assert message in capsys.readouterr().err
     assert not list(Path().glob("*.part"))
+
+
+@pytest.mark.parametrize("verb", [["merge"], ["forecast"], ["check", "--max-kl", "1"]])
+def test_every_verb_says_which_counts_it_wants_and_how_to_save_them(
+    verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where they are missing, or another file has their name."""
+    Path("text.counts").write_text("one two")
+    Path("folder.counts").mkdir()
+    with zipfile.ZipFile("other.counts", "w") as out:
+        out.writestr("text", "one two")
+    again = "save it anew: lightcollapse measure FILES --save-counts"
+    for name, message in {
+        "no counts.counts": "no such file: 'no counts.counts'; give what was saved by: lightcollapse measure FILES "
+        "--save-counts 'no counts.counts'",
+        "text.counts": f"'text.counts' is damaged, or no file of counts: File is not a zip file; {again} text.counts",
+        "other.counts": f"There is no item named 'header.json' in the archive; {again} other.counts",
+        "folder.counts": "'folder.counts' is a directory; give the file of counts in it",
+    }.items():
+        assert main([*verb, name]) == 4, name
+        out, err = capsys.readouterr()
+        assert out == "" and err.endswith(f"{message}\n") and len(err.splitlines()) == 1, err
+
+
+@pytest.mark.parametrize("verb", [["forecast"], ["check", "--max-kl", "1"]])
+def test_counts_stand_alone(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    files = [plain(f"{t}.jsonl", t) for t in range(2)]
+    small(files, save_counts="a.counts")
+    for arguments, message in (
+        (
+            ["0.jsonl", "a.counts"],
+            "files of counts and texts cannot be mixed, got 'a.counts'; save counts of the texts",
+        ),
+        (["0.jsonl", "--baseline", "a.counts"], "files of counts and texts cannot be mixed, got 'a.counts'"),
+        (["a.counts", "--baseline", "0.jsonl"], "which generation is which: leave baseline out, got '0.jsonl'"),
+        (["a.counts", "--by", "source"], "which generation is which: leave by out, got 'source'"),
+    ):
+        assert main([*verb, *arguments]) == 2, arguments
+        assert message in capsys.readouterr().err
+    with pytest.raises(CardError, match="cannot be mixed"):
+        lc.measure({0: "0.jsonl", 1: "a.counts"})
+
+
+def test_sketches_leave_no_word_behind() -> None:
+    """Their library tells of everything that is left at the exit, in hundreds of lines, if Python does not tidy up."""
+    pytest.importorskip("datasketches")
+    line = [sys.executable, "-m", "lightcollapse", "measure", plain("0.jsonl", 0), "--approximate"]
+    done = subprocess.run(line, check=True, capture_output=True, text=True)
+    assert "2-grams" in done.stdout and done.stderr == ""
 
 
 @given(st.binary(min_size=1, max_size=8), st.floats(0, 1))

@@ -103,6 +103,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome.code = cli.main(args=given, prog_name="lightcollapse", standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
-    if arguments is None:
+    if arguments is None and "datasketches" not in sys.modules:  # which would tell of all that is left, line by line
         gc.freeze()  # else Python looks through all that the compiler made before it exits, for a quarter of a second
     return outcome.code

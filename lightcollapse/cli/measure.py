@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -32,8 +33,9 @@ Examples:
 FILES: human.jsonl gen1.jsonl gen2.txt (a generation each, the baseline
 first), folders (a generation each), one folder of folders, one JSON-lines
 file whose records have a field `generation`, or - for standard input. Plain
-text is cut at blank lines; .gz, .xz and .zst are unpacked (.zst and Parquet
-need an extra, and say which). Files larger than memory are sorted on disk.
+text is cut at blank lines, a JSON list into its items; .gz, .xz and .zst are
+unpacked (.zst and Parquet need an extra, and say which). Files larger than
+memory are sorted on disk.
 
 \b
 Give a baseline that the models were not trained on: what a model has copied
@@ -115,8 +117,9 @@ def command(files: tuple[str, ...], metrics: tuple[str, ...], as_json: bool, as_
 
     if not files and not options["baseline"]:
         raise click.UsageError("no FILES given", click.get_current_context())
-    if any(file.endswith(".counts") for file in files):
-        raise CardError("files of counts are measured by lightcollapse merge")
+    counts = [file for file in (options["baseline"], *files) if file and file.endswith(".counts")]
+    if counts:
+        raise CardError(f"files of counts are measured by: lightcollapse merge {shlex.join(counts)}; got {counts[0]!r}")
     report("measure", "measuring", files, metrics, as_json, as_csv, options)
 
 

@@ -1,4 +1,4 @@
-"""Reading text: plain or JSON lines, as it is or compressed; strict UTF-8. Errors name file, line and byte."""
+"""Reading text: plain, JSON lines or a JSON list, packed or not; strict UTF-8. Errors name file, line and byte."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from lightcollapse.corpus.lists import is_list, is_named_json, items, why
 from lightcollapse.errors import DataError, LimitError
 
 EMBEDDED = "pydoc_data.topics"
@@ -23,6 +24,8 @@ MAX_BYTES = 2**30  # of decompressed text: counts are 32-bit, and a small file c
 _FEW_DOCUMENTS = 10  # fewer natural documents than this are cut into runs, or no share could be held out
 _RUNS = 20
 _LONGEST_WORD = 40
+_BLANK = " \t\r\n"
+_FIRST_LINE = re.compile(r"[^ \t\r\n][^\n]*")
 _PARAGRAPH_END = re.compile(r"\n(?:[ \t\r]*\n)+")
 
 
@@ -45,6 +48,9 @@ class _Record(msgspec.Struct):
     text: str
 
 
+_RECORD = msgspec.json.Decoder(_Record)
+
+
 def read(path: str | None) -> Corpus:
     """The corpus in a file, or the embedded one for None; kept in this process while the file does not change.
 
@@ -61,7 +67,7 @@ def stat(path: str) -> os.stat_result:
     try:
         stamp = os.stat(path)
     except FileNotFoundError:
-        raise DataError(f"no such file: {path!r}; give the path of a text file, .jsonl, .gz or .xz") from None
+        raise DataError(f"no such file: {path!r}; give the path of a text file, .json, .jsonl, .gz or .xz") from None
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path!r}: {getattr(error, 'strerror', None) or error}") from None
     if Path(path).is_dir():
@@ -84,7 +90,7 @@ def _read(path: str, modified: int, size: int) -> Corpus:
     except OSError as error:
         raise DataError(f"cannot read {path!r}: {error.strerror or error}") from None
     text = decode(decompress(raw, path), path)
-    documents = _records(text, path) if _is_json_lines(text, path) else paragraphs(text)
+    documents = _texts(text, path)
     documents = tuple(document for document in documents if document)
     if not "".join(documents).strip():
         raise DataError(f"{path!r} is empty: no text in it")
@@ -135,34 +141,39 @@ def _place(data: bytes, offset: int) -> str:
     return f"line {line}, byte {offset}"
 
 
-def _is_json_lines(text: str, path: str) -> bool:
-    name = Path(path).name.lower().removesuffix(".gz").removesuffix(".xz")
-    if name.endswith((".jsonl", ".ndjson")):
-        return True
-    if not text.startswith("{"):
-        return False
+def _texts(text: str, path: str) -> tuple[str, ...]:
+    """The documents of a JSON list, of JSON lines or of prose."""
+    found = _FIRST_LINE.search(text)
+    first = found.group().encode() if found else b""
+    if is_list(first, path, _RECORD):
+        listed = ((b'{"text": %s}' % item if item.startswith(b'"') else item) for _, item in items(text.encode(), path))
+        return tuple(_record(item, "item", number, path) for number, item in enumerate(listed, start=1))
+    if not is_named_json(path) and not _is_record(first):
+        return paragraphs(text)
+    lines = enumerate(text.split("\n"), start=1)
+    return tuple(_record(line.encode(), "line", number, path) for number, line in lines if line.strip(_BLANK))
+
+
+def _is_record(line: bytes) -> bool:
     try:
-        msgspec.json.decode(text.split("\n", 1)[0], type=_Record)
+        return line.startswith(b"{") and _RECORD.decode(line) is not None
     except (msgspec.MsgspecError, RecursionError):
         return False
-    return True
 
 
-def _records(text: str, path: str) -> tuple[str, ...]:
-    documents = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            document = msgspec.json.decode(line, type=_Record).text
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise DataError(
-                f'{path!r}, line {number}: each line must be a JSON object {{"text": ...}}: {error}'
-            ) from None
-        if "\x00" in document:
-            raise DataError(f"{path!r}, line {number}: a NUL character in the text")
-        documents.append(document)
-    return tuple(documents)
+def _record(data: bytes, what: str, number: int, path: str) -> str:
+    """The text of a record. Raises DataError where it is none."""
+    try:
+        text = _RECORD.decode(data).text
+    except (msgspec.MsgspecError, RecursionError) as error:
+        or_string = " or a string" if what == "item" else ""
+        raise DataError(
+            f'{path!r}, {what} {number}: each {what} must be a JSON object {{"text": "..."}}{or_string}: '
+            f"{why(data, error)}"
+        ) from None
+    if "\x00" in text:
+        raise DataError(f"{path!r}, {what} {number}: a NUL character in the text")
+    return text
 
 
 def paragraphs(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Reading generations of text: plain or JSON lines, as they are or compressed, a line at a time."""
+"""Reading generations of text: plain, JSON lines or JSON lists, as they are or compressed, a line at a time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from lightcollapse.corpus import stat
+from lightcollapse.corpus.lists import is_list, is_named_json, items, why
 from lightcollapse.errors import DataError, LimitError, MissingExtra, require
 
 ERRORS = ("strict", "replace", "skip")
@@ -57,10 +58,10 @@ class Format:
 
 @dataclass(frozen=True)
 class Document:
-    """One text: with the generation and the source that its record names, None where it names none."""
+    """One text and its place, such as `line 3`; the generation and source that its record names, None where none."""
 
     text: str
-    line: int
+    place: str
     generation: int | str | None = None
     source: str | None = None
 
@@ -265,12 +266,14 @@ def _of_row(reader: _Lines, row: int, text: Any, generation: Any, source: Any) -
 
 def _documents(stream: io.BufferedIOBase, file: File, how: Format, budget: Budget) -> Iterator[Document]:
     reader = _Lines(stream, file, how, budget)
-    first = next(reader, None)
+    first = next((line for line in reader if line[2].strip(_BLANK)), None)
     if first is None:
         return
     decoder = _decoder(how)
-    if _is_json_lines(first[2], file.path, decoder):
-        yield from _records(first, reader, decoder)
+    if is_list(first[2], file.path, decoder):
+        yield from _records(_items(first, reader), reader, decoder)
+    elif _is_json_lines(first[2], file.path, decoder):
+        yield from _records(_with_first(first, reader), reader, decoder)
     else:
         yield from _paragraphs(first, reader)
 
@@ -285,6 +288,7 @@ class _Lines(Iterator[tuple[int, int, bytes]]):
         self._offset = 0
         self.file = file
         self.how = how
+        self.what = "line"  # that documents are counted by
 
     def __next__(self) -> tuple[int, int, bytes]:
         line = self._stream.readline(LONGEST_LINE + 1)
@@ -302,13 +306,13 @@ class _Lines(Iterator[tuple[int, int, bytes]]):
     def spend(self, size: int, number: int) -> None:
         """Raises LimitError where a text is too long, or all are too much."""
         if size > LONGEST_LINE:
-            raise LimitError(f"{self.file.path!r}, line {number}: longer than {LONGEST_LINE} bytes")
+            raise LimitError(f"{self.file.path!r}, {self.what} {number}: longer than {LONGEST_LINE} bytes")
         self._budget.spend(size, self.file.path)
 
     def refuse(self, number: int, problem: str) -> None:
         """Raise DataError, or count a document that is left out."""
         if self.how.errors != "skip":
-            raise DataError(f"{self.file.path!r}, line {number}{problem}")
+            raise DataError(f"{self.file.path!r}, {self.what} {number}{problem}")
         self.file.skipped += 1
 
     def text(self, number: int, offset: int, line: bytes) -> str | None:
@@ -346,7 +350,7 @@ class _Lines(Iterator[tuple[int, int, bytes]]):
         if source is not None and len(source) > _LONGEST_NAME:
             self.refuse(number, f": a source must have at most {_LONGEST_NAME} characters, got {source!r:.40}...")
             return None
-        return Document(text, number, generation, source)
+        return Document(text, f"{self.what} {number}", generation, source)
 
 
 def _decoder(how: Format) -> msgspec.json.Decoder[Any]:
@@ -359,8 +363,7 @@ def _decoder(how: Format) -> msgspec.json.Decoder[Any]:
 
 
 def _is_json_lines(line: bytes, path: str, decoder: msgspec.json.Decoder[Any]) -> bool:
-    name = path.lower().removesuffix(".gz").removesuffix(".xz").removesuffix(".zst")
-    if name.endswith((".jsonl", ".ndjson", ".json")):
+    if is_named_json(path):
         return True
     if not line.startswith(b"{"):
         return False
@@ -371,9 +374,29 @@ def _is_json_lines(line: bytes, path: str, decoder: msgspec.json.Decoder[Any]) -
     return True
 
 
-def _records(first: tuple[int, int, bytes], reader: _Lines, decoder: msgspec.json.Decoder[Any]) -> Iterator[Document]:
+def _items(first: tuple[int, int, bytes], reader: _Lines) -> Iterator[tuple[int, int, bytes]]:
+    """The items of a JSON list as if each were a line: a string as the object that holds it, at the string's bytes."""
+    held, size = [], 0
+    for _, _, line in _with_first(first, reader):
+        held.append(line)
+        size += len(line)
+        if size > LONGEST_LINE:
+            raise LimitError(
+                f"{reader.file.path!r}: a JSON list is read whole, and this is longer than {LONGEST_LINE} bytes; "
+                "write one JSON object a line"
+            )
+    reader.what = "item"
+    name = b"{%s: " % json.dumps(reader.how.text_field).encode()
+    for number, (place, item) in enumerate(items(b"".join(held), reader.file.path), start=1):
+        offset = first[1] + place
+        yield (number, offset - len(name), name + item + b"}") if item.startswith(b'"') else (number, offset, item)
+
+
+def _records(
+    lines: Iterator[tuple[int, int, bytes]], reader: _Lines, decoder: msgspec.json.Decoder[Any]
+) -> Iterator[Document]:
     names = [json.dumps(name).encode() for name in (reader.how.text_field, reader.how.generation_field)]
-    for number, offset, line in _with_first(first, reader):
+    for number, offset, line in lines:
         if not line.strip(_BLANK):
             continue
         try:
@@ -388,33 +411,17 @@ def _records(first: tuple[int, int, bytes], reader: _Lines, decoder: msgspec.jso
             try:
                 record = decoder.decode(mended)
             except (msgspec.MsgspecError, RecursionError) as error:
-                reader.refuse(number, f": not a JSON object with text: {_why(line, error)}")
+                reader.refuse(number, f": not a JSON object with text: {why(line, error)}")
                 continue
         except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-            rule = f'each line must be a JSON object {{"{reader.how.text_field}": "..."}}'
-            reader.refuse(number, f": {rule}: {_why(line, error)}")
+            or_string = " or a string" if reader.what == "item" else ""
+            rule = f'each {reader.what} must be a JSON object {{"{reader.how.text_field}": "..."}}{or_string}'
+            reader.refuse(number, f": {rule}: {why(line, error)}")
             continue
         text = reader.whole(number, record.text)
         document = None if text is None else reader.document(text, number, record.generation, record.source)
         if document is not None:
             yield document
-
-
-def _why(line: bytes, error: Exception) -> str:
-    """What is wrong with a line that is no record: in the words of the library where nothing better is known."""
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    if isinstance(error, msgspec.ValidationError) or not isinstance(error, msgspec.DecodeError):
-        return str(error)
-    constants: list[str] = []
-    try:
-        json.dumps(json.loads(line, parse_constant=constants.append), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return "half of a surrogate pair, \\ud800 to \\udfff, is no character"
-    except (ValueError, RecursionError):
-        if line.strip(_BLANK) in (b"{", b"["):
-            return "it ends here; in JSON lines, each record is one line"
-    return f"{constants[0]} is no number in JSON; write null" if constants else str(error)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -444,7 +451,7 @@ def _paragraphs(first: tuple[int, int, bytes], reader: _Lines) -> Iterator[Docum
             held.append(text or "")
         elif held:
             if not broken:
-                yield Document("".join(held).rstrip("\r\n"), begin)
+                yield Document("".join(held).rstrip("\r\n"), f"line {begin}")
             held, broken = [], False
     if held and not broken:
-        yield Document("".join(held).rstrip("\r\n"), begin)
+        yield Document("".join(held).rstrip("\r\n"), f"line {begin}")

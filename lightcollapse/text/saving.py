@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import shlex
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.corpus import stat
 from lightcollapse.errors import DataError, LightcollapseError, LimitError, require
 from lightcollapse.text import sketches
 from lightcollapse.text.blocks import BLOCKS
@@ -181,13 +181,29 @@ def _header(texts: Texts) -> dict[str, Any]:
     }
 
 
+def _again(path: str) -> str:
+    """What to do about a file of counts that cannot be used."""
+    return f"save it anew: lightcollapse measure FILES --save-counts {shlex.quote(path)}"
+
+
+def _present(path: str) -> None:
+    """Raises DataError where there is no such file, or it is a directory."""
+    if Path(path).is_dir():
+        raise DataError(f"{path!r} is a directory; give the file of counts in it")
+    if not os.path.lexists(path):
+        raise DataError(
+            f"no such file: {path!r}; give what was saved by: lightcollapse measure FILES --save-counts "
+            f"{shlex.quote(path)}"
+        )
+
+
 class _Packed:
     """A file of ours: its header, and its arrays, whose hashes are checked as they are read."""
 
     def __init__(self, path: str) -> None:
         """Raises DataError where it is damaged, or no file of counts."""
         self.path = path
-        stat(path)
+        _present(path)
         with self._guarded():
             self._zip = zipfile.ZipFile(path)
         with self._guarded():
@@ -201,20 +217,19 @@ class _Packed:
             raise self.damaged(f"its format is {self.format!r:.40}")
         if version != VERSION:
             raise DataError(
-                f"{path!r} is of version {version!r:.20} of the format, this program reads {VERSION}; save it anew "
-                "with --save-counts"
+                f"{path!r} is of version {version!r:.20} of the format, this program reads {VERSION}; {_again(path)}"
             )
 
     def damaged(self, why: str) -> DataError:
         """The error of a file that is not as it was written."""
-        return DataError(f"{self.path!r} is damaged, or no file of counts: {why}; save it anew with --save-counts")
+        return DataError(f"{self.path!r} is damaged, or no file of counts: {why}; {_again(self.path)}")
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
             yield
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
-            raise self.damaged(str(error)) from None
+            raise self.damaged(str(error.args[0] if error.args else error)) from None
         except OSError as error:
             raise DataError(f"cannot read {self.path!r}: {error.strerror or error}") from None
 

@@ -125,6 +125,9 @@ def opened(
     """
     counted = saved(files)
     if counted:
+        for option in ("baseline", "by", "generation_from_filename"):
+            rule = f"files of counts say themselves which generation is which: leave {option} out"
+            require(options.get(option) is None, rule, options.get(option))
         return saving.load(counted, keep=keep)
     inputs, how, cut = prepared(files, unit=unit, order=order, seed=seed, **options)
     return gather(inputs, how, cut, order, seed, keep=keep)
@@ -146,12 +149,18 @@ def prepared(
     max_bytes: int = MAX_BYTES,
     tokenizer: str | None = None,
 ) -> tuple[Inputs, Format, Tokens]:
-    """Which files hold what, how they are read, and what cuts them. Raises CardError where options break a rule."""
+    """Which files hold what, how they are read, and what cuts them. Raises CardError where options break a rule, or
+    files of counts stand among the texts.
+    """
     require(1 <= order <= LONGEST, f"order must lie in 1 .. {LONGEST}", order)
     require(0 <= seed < 2**64, "seed must lie in [0, 2^64)", seed)
     how = Format(errors, text_field, generation_field, source_field, max_bytes)
     cut = tokens(unit, tokenizer)
-    return resolve(files, by=by, baseline=baseline, from_filename=generation_from_filename), how, cut
+    inputs = resolve(files, by=by, baseline=baseline, from_filename=generation_from_filename)
+    for path, _ in inputs.files:
+        help = "save counts of the texts too: lightcollapse measure FILES --save-counts texts.counts"
+        require(not path.endswith(saving.SUFFIX), "files of counts and texts cannot be mixed", path, help)
+    return inputs, how, cut
 
 
 def saved(files: Given) -> list[str]:

@@ -422,14 +422,14 @@ def documents_of(inputs: Inputs, how: Format, files: list[File]) -> Iterator[tup
     for path, given in inputs.files:
         file = File(path)
         files.append(file)
-        said: dict[Name, int] = {}  # the generations that records name, and where first
-        silent = 0
+        said: dict[Name, str] = {}  # the generations that records name, and where first
+        silent = ""
         for document in read(file, how, budget):
-            said_here = _number(document.generation, file.path, document.line)
+            said_here = _number(document.generation, file.path, document.place)
             if said_here is None:
-                silent = silent or document.line
+                silent = silent or document.place
             else:
-                said.setdefault(said_here, document.line)
+                said.setdefault(said_here, document.place)
             name = given
             if inputs.sole:
                 name = given if said_here is None else said_here
@@ -438,28 +438,29 @@ def documents_of(inputs: Inputs, how: Format, files: list[File]) -> Iterator[tup
             if name is None:
                 wanted = how.generation_field if inputs.by == "generation" else how.source_field
                 raise DataError(
-                    f"{path!r}, line {document.line}: no field {wanted!r}, which --by {inputs.by} needs in every record"
+                    f"{path!r}, {document.place}: no field {wanted!r}, which --by {inputs.by} needs in every record"
                 )
             yield name, document
         if file.documents == 0:
             lost = f"; {file.skipped} documents were left out" if file.skipped else ""
             raise DataError(f"{path!r} is empty: no text in it{lost}")
         if inputs.sole and said and silent:
-            raise DataError(f"{path!r}, line {silent}: no field {how.generation_field!r}, which other lines have")
+            what = silent.partition(" ")[0]
+            raise DataError(f"{path!r}, {silent}: no field {how.generation_field!r}, which other {what}s have")
         if not inputs.sole and given is not None and len(said) > 1:
             one, other = list(said)[:2]
             raise DataError(
-                f"{path!r}, line {said[other]}: generation {other}, but line {said[one]} says {one}; "
+                f"{path!r}, {said[other]}: generation {other}, but {said[one]} says {one}; "
                 "use --by generation for files that hold several"
             )
 
 
-def _number(generation: int | str | None, path: str, line: int) -> int | None:
+def _number(generation: int | str | None, path: str, place: str) -> int | None:
     if generation is None or (isinstance(generation, int) and generation >= 0):
         return generation
     if isinstance(generation, str) and generation.isascii() and generation.isdigit() and len(generation) < 10:
         return int(generation)
-    raise DataError(f"{path!r}, line {line}: a generation must be a whole number from 0 up, got {generation!r:.40}")
+    raise DataError(f"{path!r}, {place}: a generation must be a whole number from 0 up, got {generation!r:.40}")
 
 
 def _ordered(found: dict[Name, Generation], inputs: Inputs, partial: bool) -> list[Name]:
