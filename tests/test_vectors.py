@@ -10,7 +10,7 @@ import pytest
 
 from lightcollapse.compiler import kernel
 from lightcollapse.kernels import rng
-from lightcollapse.kernels.normals import box_muller, normals_of, uniforms_of
+from lightcollapse.kernels.normals import box_muller, logs_of, normals_of, uniforms_of
 from lightcollapse.kernels.vectors import (
     MANY,
     as_numbers,
@@ -61,7 +61,9 @@ def test_thirty_two_numbers_are_thirty_two_numbers() -> None:
     many_of(x, words, out)
     plain(many_of)(x, words, uncompiled)
     a, b, w = x.reshape(-1)[3 : 3 + MANY], x.reshape(-1)[41 : 41 + MANY], words[5 : 5 + MANY]
-    np.testing.assert_array_equal(out[0], np.where(w & U(1), np.sqrt(a * a) / b - 0.5, 2.0 * a + b))
+    np.testing.assert_array_equal(
+        out[0], np.where(w & U(1), np.where(a > b, a, b) - 0.5, np.sqrt(a * a) / b - (2.0 * a + b))
+    )
     np.testing.assert_array_equal(out[1].view(U), a.view(U) ^ ((w >> U(3)) | (U(1) << U(62))))
     np.testing.assert_array_equal(out[2].view(U), (U(3) * w - (w << U(2))) + np.arange(7, 7 + MANY, dtype=U))
     np.testing.assert_array_equal(out.view(U), uncompiled.view(U))
@@ -70,7 +72,7 @@ def test_thirty_two_numbers_are_thirty_two_numbers() -> None:
 @kernel
 def many_of(x: Any, words: Any, out: Any) -> None:
     a, b, w = load_many(x, 3), load_many(x, 41), load_many(words, 5)
-    keep(out, 0, chosen(w & U(1), root(a * a) / b - 0.5, 2.0 * a + b), MANY)
+    keep(out, 0, chosen(w & U(1), larger(a, b, a, b) - 0.5, root(a * a) / b - (2.0 * a + b)), MANY)
     keep(out, MANY, as_numbers(as_words(a) ^ ((w >> U(3)) | (many(U(1)) << U(62)))), MANY)
     keep(out, 2 * MANY, as_numbers((U(3) * w - (w << U(2))) + upwards(U(7))), MANY)
 
@@ -162,6 +164,23 @@ def turned_one_by_one(u: Any, v: Any, out: Any) -> None:
         cosine, sine = rng.turn(v[i])
         out[0, i] = radius * cosine
         out[1, i] = radius * sine
+
+
+def test_many_logarithms_are_those_of_single_ones() -> None:
+    ends = [2.0**-1022, 1e-300, 0.5**0.5, 1.0 - 2.0**-53, 1.0, 1.0 + 2.0**-52, 2.0**0.5, 1e300, 1.7e308]
+    x = np.concatenate([ends, np.geomspace(1e-307, 1e307, 4 * MANY - len(ends))])
+    out = np.empty((2, len(x)))
+    logarithms(x, out)
+    np.testing.assert_array_equal(out[0], out[1])
+    np.testing.assert_allclose(out[0], np.log(x), rtol=3e-16)
+
+
+@kernel
+def logarithms(x: Any, out: Any) -> None:
+    for at in range(0, len(x), MANY):
+        keep(out, at, logs_of(load_many(x, at)), MANY)
+    for i in range(len(x)):
+        out[1, i] = rng.log_of(x[i])
 
 
 @pytest.mark.parametrize("shape", [(1,), (7, 3), (128, 64)])

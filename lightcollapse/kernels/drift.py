@@ -14,13 +14,14 @@ _ZERO = np.int64(0)
 
 
 @borrowing
-def _keep(counts, source, symbols, gone):
-    """Move the symbols that are left to the front of counts and source (2, symbols), and add what the source has of the
-    others to `gone`, as `measure` takes it. Returns how many are left. Draws nothing.
+def _keep(drawn, counts, source, symbols, gone):
+    """Move the counts of the symbols that are left in `drawn` to the front of `counts`, and what `source` (2, symbols)
+    has of them to its front; add what it has of the others to `gone`, as `measure` takes it. Returns how many are left.
+    Draws nothing.
     """
     left = _ZERO
     for symbol in range(symbols):
-        count, marked, log = counts[symbol], source[0, symbol], source[1, symbol]
+        count, marked, log = drawn[symbol], source[0, symbol], source[1, symbol]
         if count == 0:
             gone[0] += abs(marked)
             gone[1] += -marked if marked < 0.0 else 0.0
@@ -45,7 +46,7 @@ def drift(
     the tables of `poisson.draw_counts` serve.
     """
     model, tail, rows = numbers[0], numbers[1], numbers[1:4]
-    left = _keep(counts, source, np.int64(len(counts)), gone)
+    left = _keep(counts, counts, source, np.int64(len(counts)), gone)
     for t in range(begin, len(schedule) + 1):
         size = schedule[t - 1, 3]
         if left == 1:  # nothing is drawn, and nothing changes
@@ -63,9 +64,7 @@ def drift(
                 model[symbol] = counts[symbol] / whole
             write(here, size, model[:left], tail[:left], False, SYNTHETIC, np.uint64(t), replicate, k0, k1)
         whole = size
-        for symbol in range(left):
-            counts[symbol] = drawn[symbol]
-        left = _keep(counts, source, left, gone)
+        left = _keep(drawn, counts, source, left, gone)
         for symbol in range(left):
             model[symbol] = counts[symbol] / whole
         measure(model, source, left, gone, rows, room, out, t)

@@ -1,4 +1,4 @@
-"""Thirty-two blocks of random bits at a time: uniforms, and standard normals by Box and Muller 1958.
+"""Thirty-two at a time: uniforms, standard normals by Box and Muller 1958, and logarithms.
 
 The same numbers, bit by bit, as `rng` makes one after another. Logarithm, sine and cosine are each a chain of
 operations: they are written step by step side by side, for a processor looks no further ahead than a hundred
@@ -127,3 +127,18 @@ def box_muller(u, v):
     first = as_words(chosen(odd, sine, cosine)) ^ (((turns + _1) & _2) << _S62)
     second = as_words(chosen(odd, cosine, sine)) ^ ((turns & _2) << _S62)
     return radius * as_numbers(first), radius * as_numbers(second)
+
+
+@lent
+def logs_of(x):
+    """The logarithms of 32 positive normal numbers."""
+    shifted = as_words(x) - _SQRT_HALF
+    k = as_numbers((shifted >> _S52) ^ _SIGNED) - (_WHOLE + 2048.0)
+    f = as_numbers((shifted & _MANTISSA) + _SQRT_HALF) - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    series = 1.818357216161805012e-01 + z * (1.531383769920937332e-01 + z * 1.479819860511658591e-01)
+    series = 3.999999999940941908e-01 + z * (2.857142874366239149e-01 + z * (2.222219843214978396e-01 + z * series))
+    series = z * (6.666666666666735130e-01 + z * series)
+    square = 0.5 * f * f
+    return k * 6.93147180369123816490e-01 - ((square - (s * (square + series) + k * 1.90821492927058770002e-10)) - f)

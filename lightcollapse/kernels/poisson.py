@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.compiler import borrowing, kernel
-from lightcollapse.kernels.rng import MASK32, ONE, philox, stirling_tail, uniforms, unit
+from lightcollapse.kernels.normals import uniforms_of
+from lightcollapse.kernels.rng import ONE, stirling_tail, uniforms
+from lightcollapse.kernels.vectors import MANY, keep, many, upwards
 
 Float = NDArray[np.float64]
 
@@ -159,13 +161,12 @@ def _rejection(mean, c0, c1, c2, c3, k0, k1):
 
 @borrowing
 def _bits(one, other, size, first, generation, replicate, stream, k0, k1):
-    """Fill one[i] and other[i] with the uniforms of block first + i."""
-    c1, c2, c3 = generation & MASK32, replicate & MASK32, stream & MASK32
-    low, high = k0 & MASK32, k1 & MASK32
-    for i in range(size):
-        w0, w1, w2, w3 = philox((first + np.uint64(i)) & MASK32, c1, c2, c3, low, high)
-        one[i] = unit(w0, w1)
-        other[i] = unit(w2, w3)
+    """Fill one[i] and other[i], i < size, with the uniforms of block first + i; both have room for 32 at a time."""
+    replicates, streams = many(replicate), many(stream)
+    for i in range(0, size, MANY):
+        x, y = uniforms_of(upwards(first + np.uint64(i)), generation, replicates, streams, k0, k1)
+        keep(one, i, x, MANY)
+        keep(other, i, y, MANY)
 
 
 @borrowing

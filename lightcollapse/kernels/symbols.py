@@ -10,8 +10,10 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import borrowing, inlined
+from lightcollapse.compiler import borrowing, inlined, lent
+from lightcollapse.kernels.normals import logs_of
 from lightcollapse.kernels.rng import log_of
+from lightcollapse.kernels.vectors import MANY, as_numbers, as_words, chosen, keep, larger, load_many, many
 
 _FAILURE = 0.1  # an edge case fails where the model gives less than this share of the source's probability
 _INTERVAL = 0.9 * (1.0 - 1e-12)  # mass of the smallest set by which calibration and sharpness are measured
@@ -24,6 +26,9 @@ _KEY_OF_ONE = np.int64(0x3FF << 6)
 _LAST = np.int64(_BUCKETS - 1)
 _FEW = np.int64(512)  # symbols up to which a selection among all is faster than buckets
 _LEAST = 5e-324
+_MANY = np.int64(MANY)
+_0, _1, _2, _3, _4, _5, _6, _7, _8, _9 = np.arange(_SUMS)
+_NO_SIGN, _SIGN = np.uint64(2**63 - 1), np.uint64(63)
 ROOM = int((_SUMS + 2) * _WIDTH + _BUCKETS)  # numbers that `measure` needs beside three a symbol
 
 
@@ -173,30 +178,46 @@ def _likeliest(p, marked, size, masses, sums, rows):
     return mass + tied * needed / ties, inside + needed
 
 
+@lent
+def _add(sums, row, at, more):
+    """Add 32 numbers to those of a row of sums (_SUMS, _WIDTH)."""
+    place = row * _WIDTH + at
+    keep(sums, place, load_many(sums, place) + more, _MANY)
+
+
 @borrowing
-def _pass(p, marked, log_s, size, sums, log):
-    """Add a block of `size` symbols to sums (_SUMS, _WIDTH); sums[0] counts ratios that leave the range of floats."""
-    for i in range(size):
-        s = abs(marked[i])
-        ratio = (p[i] if p[i] > 0.0 else 1.0) / (s if s > 0.0 else 1.0)
-        within = (ratio > 1e-300) & (ratio < 1e300)
-        log[i] = ratio if within else 1.0
-        sums[0, i] += 0.0 if within else 1.0
-    for i in range(size):
-        log[i] = log_of(log[i])
-    for i in range(size):
-        s = abs(marked[i])
-        tail = np.float64(marked[i]).view(np.int64) < _ZERO
-        alive, known = p[i] > 0.0, s > 0.0
-        sums[1, i] += p[i] * p[i]
-        sums[2, i] -= p[i] * (log[i] + log_s[i])
-        sums[3, i] += 1.0 if alive else 0.0
-        sums[4, i] += abs(p[i] - s)
-        sums[5, i] += p[i] * log[i] if known | (p[i] == 0.0) else np.inf
-        sums[6, i] -= s * log[i] if alive | (s == 0.0) else -np.inf
-        sums[7, i] += p[i] if tail else 0.0
-        sums[8, i] += s if tail & (p[i] < _FAILURE * s) else 0.0
-        sums[9, i] += 1.0 if tail & alive & known else 0.0
+def _pass(p, marked, log_s, first, size, sums, at):
+    """Add `size` symbols from `first` on, a multiple of 32, to sums (_SUMS, _WIDTH) from place `at` on; sums[0] counts
+    ratios that leave the range of floats. A symbol of no probability, of which the source has none, adds nothing.
+    """
+    none, one, endless = many(0.0), many(1.0), many(np.inf)
+    for i in range(0, size, _MANY):
+        q, signed, log_q = load_many(p, first + i), load_many(marked, first + i), load_many(log_s, first + i)
+        s = as_numbers(as_words(signed) & _NO_SIGN)
+        tail = as_words(signed) >> _SIGN
+        ratio = larger(q, none, q, one) / larger(s, none, s, one)
+        above, below = many(1e-300), many(1e300)
+        log = logs_of(larger(ratio, above, larger(below, ratio, ratio, one), one))
+        forward, reverse = q * log, s * log
+        alive = larger(q, none, one, none)
+        place = at + i
+        _add(sums, _0, place, larger(ratio, above, larger(below, ratio, none, one), one))
+        _add(sums, _1, place, q * q)
+        _add(sums, _2, place, none - q * (log + log_q))
+        _add(sums, _3, place, alive)
+        _add(sums, _4, place, as_numbers(as_words(q - s) & _NO_SIGN))
+        _add(sums, _5, place, larger(s, none, forward, larger(q, none, endless, forward)))
+        _add(sums, _6, place, none - larger(q, none, reverse, larger(s, none, none - endless, reverse)))
+        _add(sums, _7, place, chosen(tail, q, none))
+        _add(sums, _8, place, chosen(tail, larger(_FAILURE * s, q, s, none), none))
+        _add(sums, _9, place, chosen(tail, larger(s, none, alive, none), none))
+
+
+@borrowing
+def _end(numbers, out, begin, end):
+    """Copy what is left from `begin` on to the front of out (32,), the rest of which is 0. Draws nothing."""
+    for i in range(_MANY):
+        out[i] = numbers[begin + i] if begin + i < end else 0.0
 
 
 @borrowing
@@ -210,36 +231,42 @@ def measure(p, source, size, gone, rows, room, out, t):
     tail's symbols it has. rows: float64 (3, symbols), used up, as is room (ROOM,). Draws nothing.
     """
     marked, log_s = source[0], source[1]
-    width = min(size, _WIDTH)
-    sums = room[: _SUMS * _WIDTH].reshape((_SUMS, _WIDTH))
-    log, places = room[_SUMS * _WIDTH : (_SUMS + 1) * _WIDTH], room[(_SUMS + 1) * _WIDTH : (_SUMS + 2) * _WIDTH]
+    sums = room[: _SUMS * _WIDTH]
+    ends, places = room[_SUMS * _WIDTH : (_SUMS + 1) * _WIDTH], room[(_SUMS + 1) * _WIDTH : (_SUMS + 2) * _WIDTH]
     masses = room[(_SUMS + 2) * _WIDTH :]
+    width = min(size, _WIDTH)
     for k in range(_SUMS):
-        for i in range(width):
-            sums[k, i] = 0.0
+        for i in range((width + _MANY - 1) // _MANY * _MANY):
+            sums[k * _WIDTH + i] = 0.0
     for b in range(_BUCKETS if size > _FEW else _ZERO):
         masses[b] = 0.0
     for begin in range(0, size, _WIDTH):
         end = min(begin + _WIDTH, size)
-        _pass(p[begin:end], marked[begin:end], log_s[begin:end], end - begin, sums, log)
+        whole = (end - begin) // _MANY * _MANY
+        _pass(p, marked, log_s, begin, whole, sums, _ZERO)
+        if begin + whole < end:
+            _end(p, ends[:_MANY], begin + whole, end)
+            _end(marked, ends[_MANY : 2 * _MANY], begin + whole, end)
+            _end(log_s, ends[2 * _MANY : 3 * _MANY], begin + whole, end)
+            _pass(ends[:_MANY], ends[_MANY:], ends[2 * _MANY :], _ZERO, _MANY, sums, whole)
         if size > _FEW:
             _throw(p[begin:end], masses, places.view(np.int64), end - begin)
     for k in range(_SUMS):
         total = 0.0
         for i in range(width):
-            total += sums[k, i]
-        sums[k, 0] = total
-    entropy, forward, reverse = sums[2, 0], sums[5, 0], sums[6, 0]
-    if sums[0, 0] > 0.0:
+            total += sums[k * _WIDTH + i]
+        sums[k] = total
+    entropy, forward, reverse = sums[2], sums[5], sums[6]
+    if sums[0] > 0.0:
         entropy, forward, reverse = _exact(p, marked, size)
-    support, known = sums[3, 0], gone[3]
-    out[0, t] = 1.0 - sums[1, 0] if support > 1.0 else 0.0
+    support, known = sums[3], gone[3]
+    out[0, t] = 1.0 - sums[1] if support > 1.0 else 0.0
     out[1, t] = entropy if support > 1.0 else 0.0
     out[2, t] = support
-    out[3, t] = sums[7, 0]
-    out[4, t] = 0.5 * (sums[4, 0] + gone[0])
+    out[3, t] = sums[7]
+    out[4, t] = 0.5 * (sums[4] + gone[0])
     out[5, t] = forward
     out[6, t] = reverse if gone[0] == 0.0 else np.inf
-    out[7, t] = (sums[8, 0] + gone[1]) / gone[2] if known > 0.0 else 0.0
-    out[8, t] = sums[9, 0] / known if known > 0.0 else 1.0
-    out[9, t], out[10, t] = _likeliest(p, marked, size, masses, sums, rows)
+    out[7, t] = (sums[8] + gone[1]) / gone[2] if known > 0.0 else 0.0
+    out[8, t] = sums[9] / known if known > 0.0 else 1.0
+    out[9, t], out[10, t] = _likeliest(p, marked, size, masses, sums.reshape((_SUMS, _WIDTH)), rows)

@@ -224,6 +224,7 @@ def register() -> None:
     define(root, called("llvm.sqrt"), wide, wide)
     define(signed, called("llvm.copysign"), numbers, numbers, numbers)
     define(larger, greater, numbers, numbers, numbers, numbers, numbers)
+    define(larger, greater, wide, wide, wide, wide, wide)
     define(chosen, flagged, wide, words, wide, wide)
     define(as_numbers, cast, wide, words)
     define(as_words, cast, words, wide)
