@@ -159,6 +159,18 @@ def test_orders_are_uniform() -> None:
     assert sorted(shuffle.permutation(1001, 1, 2, 3, 2**64 - 1).tolist()) == list(range(1001))
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 32])
+def test_orders_of_many_replicates_are_those_of_each(size: int) -> None:
+    replicates = np.array([5, 0, 2**32 - 1], dtype=np.uint64)
+    for numbers in (replicates, replicates[:0]):
+        found = shuffle.permutations(size, 1, numbers, 3, 9)
+        assert found.shape == (len(numbers), size)
+        for row, replicate in zip(found, numbers, strict=True):
+            assert row.tolist() == shuffle.permutation(size, 1, int(replicate), 3, 9).tolist()
+            assert sorted(row.tolist()) == list(range(size))
+    assert size < 7 or len(set(map(tuple, shuffle.permutations(size, 1, replicates, 3, 9)))) == 3
+
+
 # --- Padding -----------------------------------------------------------------------------------------------------
 
 

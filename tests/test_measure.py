@@ -40,7 +40,7 @@ from lightcollapse.predictions import divergence, estimators
 from lightcollapse.text import blocks, counting, entries, estimates, inputs, judging, reading, saving, texts
 from lightcollapse.text.measuring import measured
 from lightcollapse.text.tables import LONGEST
-from lightcollapse.text.tokens import Words, tokens
+from lightcollapse.text.tokens import Words, _wordlike, tokens
 
 Documents = list[list[int]]
 Float = NDArray[np.float64]
@@ -620,6 +620,11 @@ def test_units(unit: str) -> None:
     assert found["length", 0].value == pytest.approx(sizes[unit], rel=0.1)
     assert found.recipe["rare_order"] == (1 if unit == "words" else 4)
     assert same(small(["0.txt", "1.txt"], unit=unit, order=4), found)
+
+
+def test_words_are_those_of_python() -> None:
+    found = _wordlike(0x110000)
+    assert found.tolist() == [re.match(r"\w", chr(point)) is not None for point in range(0x110000)]
 
 
 GOOD = b'{"text": "one two three"}\n'

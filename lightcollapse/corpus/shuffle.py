@@ -13,8 +13,12 @@ _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _STEPS = (0x9E3779B9, 0xBB67AE85)
 
 
-def philox(draws: Words, generation: int, replicate: int, stream: int, seed: int) -> tuple[Words, Words, Words, Words]:
+def philox(
+    draws: Words, generation: int, replicate: int | Words, stream: int, seed: int
+) -> tuple[Words, Words, Words, Words]:
     """Philox4x32-10 at counters (draws, generation, replicate, stream): four words of 32 bits for each draw.
+
+    `replicate` is one number, or an array of the shape of `draws`.
 
     Source: Salmon, Moraes, Dror and Shaw 2011.
     """
@@ -46,6 +50,15 @@ def key_of(generation: int, replicate: int, stream: int, seed: int) -> int:
 
 def permutation(size: int, generation: int, replicate: int, stream: int, seed: int) -> NDArray[np.int64]:
     """A random order of 0 .. size - 1, int64 (size,): the order of `size` random 64-bit keys."""
-    w0, w1, w2, w3 = philox(np.arange((size + 1) // 2, dtype=np.uint64), generation, replicate, stream, seed)
-    keys = np.stack([(w0 << _HALF) | w1, (w2 << _HALF) | w3], axis=1).reshape(-1)[:size]
-    return np.argsort(keys, kind="stable").astype(np.int64)
+    (found,) = permutations(size, generation, np.array([replicate], dtype=np.uint64), stream, seed)
+    return np.asarray(found, dtype=np.int64)
+
+
+def permutations(size: int, generation: int, replicates: Words, stream: int, seed: int) -> NDArray[np.int64]:
+    """`permutation` of each replicate, int64 (replicates, size)."""
+    draws = np.arange((size + 1) // 2, dtype=np.uint64)
+    each, numbers = np.broadcast_arrays(draws, replicates[:, None])
+    w0, w1, w2, w3 = philox(each, generation, numbers, stream, seed)
+    keys = np.stack([(w0 << _HALF) | w1, (w2 << _HALF) | w3], axis=2)
+    keys = keys.reshape(len(replicates), 2 * len(draws))[:, :size]
+    return np.argsort(keys, axis=1, kind="stable").astype(np.int64)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.corpus import permutation, uniforms
-from lightcollapse.corpus.shuffle import philox
+from lightcollapse.corpus import uniforms
+from lightcollapse.corpus.shuffle import permutations, philox
 
 Int = NDArray[np.int64]
 
@@ -54,6 +54,7 @@ def halves(documents: Int, resamples: int, seed: int) -> NDArray[np.uint8]:
     Source: McCarthy 1969; Shao and Wu 1989 (delete-d jackknife).
     """
     include = np.ones((documents.size, resamples + 1), dtype=np.uint8)
+    lanes = np.arange(1, resamples + 1, dtype=np.uint64)
     for stratum in range(len(documents) + 1):
         generation = max(0, stratum - 1)
         members = np.flatnonzero(documents[generation])
@@ -62,8 +63,7 @@ def halves(documents: Int, resamples: int, seed: int) -> NDArray[np.uint8]:
         size = len(members)
         pairs = -(-size // 2)
         coins = uniforms(0, pairs * resamples, _COINS + 16 * stratum, seed).reshape(resamples, pairs) < 0.5
-        for lane in range(1, resamples + 1):
-            chosen = np.stack([coins[lane - 1], ~coins[lane - 1]], axis=1).reshape(-1)[:size]
-            order = permutation(size, stratum, lane, _HALVES, seed)
-            include[generation * BLOCKS + members[order], lane] = chosen
+        chosen = np.stack([coins, ~coins], axis=2).reshape(resamples, 2 * pairs)[:, :size]
+        order = permutations(size, stratum, lanes, _HALVES, seed)
+        include[generation * BLOCKS + members[order], lanes.astype(np.int64)[:, None]] = chosen
     return include

@@ -439,9 +439,8 @@ def _ratio(generation: Generation, resamples: int, g: int, seed: int) -> Float:
     raw, packed = np.array(generation.compressed, dtype=np.float64).T
     blocks = len(raw)
     weights = np.ones((resamples + 1, blocks))
-    for lane in range(1, resamples + 1):
-        keys = uniforms(lane * blocks, blocks, _COINS + 16 * g, seed)
-        weights[lane] = np.argsort(np.argsort(keys)) < max(1, blocks // 2)
+    keys = uniforms(blocks, resamples * blocks, _COINS + 16 * g, seed).reshape(resamples, blocks)
+    weights[1:] = np.argsort(np.argsort(keys, axis=1), axis=1) < max(1, blocks // 2)
     return np.asarray((weights @ raw) / (weights @ packed))
 
 

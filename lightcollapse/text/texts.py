@@ -139,13 +139,11 @@ class Generation:
             self._squeezed, self._squeezed_bytes = [], 0
 
     def close(self) -> None:
-        """No document follows."""
+        """No document follows: wait until all is compressed."""
         if self._squeezed and not self._jobs:  # a shorter block at the end compresses worse: only where it is the first
             self.compressed = [_compressed(b"\n".join(self._squeezed))]
         else:
             self.compressed = [job.result() for job in self._jobs]
-        for half in self.halves:
-            half.settle()
 
     def keys(self) -> tuple[NDArray[np.uint64], Int]:
         """Digests of the documents, uint64 (documents, 2), and their blocks; none where they were cut into pieces."""
@@ -324,7 +322,6 @@ class Gatherer:
     def close(self, order: Sequence[Name], files: Sequence[File], *, keep: bool = False) -> Texts:
         """No document follows. `order` names the generations, the baseline first; `keep` keeps symbols for saving."""
         generations = tuple(self.generations[name] for name in order)
-        self._pool.shutdown()
         owners = np.zeros(MOST_OWNERS, dtype=np.int32)
         for g, generation in enumerate(generations):
             here = slice(generation.place * BLOCKS, (generation.place + 1) * BLOCKS)
@@ -347,6 +344,9 @@ class Gatherer:
             repeated[:, owners[used]] = self._repeated[:, used]
             entries = self.runs.merged(self.cut.alphabet, owners[:size], keep=keep)
         _copies(generations)
+        for generation in generations:
+            generation.close()
+        self._pool.shutdown()
         return Texts(self.cut.unit, self.cut.whole, self.order, self.cut.alphabet, generations, entries, repeated,
                      self.cut.names(), tuple(files))  # fmt: skip
 
@@ -366,7 +366,8 @@ class Gatherer:
                 end = np.zeros(1, dtype=np.int32)
                 padded = np.concatenate([part for piece in pieces for part in (piece, end)])
                 self._take(generation, padded, np.array([len(piece) for piece in pieces], dtype=np.int64))
-            generation.close()
+            for half in generation.halves:
+                half.settle()
 
 
 def _copies(generations: Sequence[Generation]) -> None:

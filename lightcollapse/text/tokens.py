@@ -101,7 +101,9 @@ def _joined(texts: Sequence[str]) -> bytearray:
 @cache
 def _wordlike(points: int) -> NDArray[np.uint8]:
     r"""Which code points \w takes: uint8 (points,)."""
-    return np.array([chr(point).isalnum() or point == 95 for point in range(points)], dtype=np.uint8)
+    found = np.fromiter(map(str.isalnum, map(chr, range(points))), dtype=np.uint8, count=points)
+    found[ord("_")] = 1
+    return found
 
 
 class _Numbered:
