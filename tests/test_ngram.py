@@ -6,12 +6,15 @@ import itertools
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ngram_oracles import PAD, SlowModel, count_ngrams, decoded, interval, padded, sequence_probability, unpadded
 from scipy import stats
 
@@ -403,6 +406,34 @@ def test_words_are_maximal_runs_of_letters() -> None:
     assert symbols.count(as_text([[1, 1, 2], [4, 5]])) == (1, 0)
     assert symbols.count(as_text([[1, 3, 2], [4, 5]])) == (2, 1)
     assert counting.Lexicon([], 5, []).count(as_text([[1, 2]])) == (0, 0)
+
+
+@given(
+    words=st.lists(st.text("abc", min_size=1, max_size=6), unique=True, max_size=40),
+    documents=st.lists(st.text("abc ", min_size=1, max_size=60), min_size=1, max_size=5),
+)
+def test_words_are_found_as_by_splitting(words: list[str], documents: list[str]) -> None:
+    """Letters are those of the words: what else there is parts runs."""
+    number = {c: i for i, c in enumerate("abc ", start=1)}
+    lexicon = counting.Lexicon(
+        [np.array([number[c] for c in word], dtype=np.int32) for word in words], 4, [len(word) > 2 for word in words]
+    )
+    letters = "".join(sorted(set("".join(words))))
+    runs = {run for document in documents for run in re.findall(f"[{letters}]+", document)} if letters else set()
+    found = runs & set(words)
+    text = as_text([[number[c] for c in document] for document in documents])
+    assert lexicon.count(text) == (len(found), sum(len(word) > 2 for word in found))
+
+
+def test_a_run_that_has_the_hash_of_a_word_is_not_that_word() -> None:
+    one, other = np.array([1, 2], dtype=np.int32), np.array([2, 1], dtype=np.int32)
+    lexicon, mirrored = (
+        counting.Lexicon([each, np.array([3], dtype=np.int32)], 4, [True, True]) for each in (one, other)
+    )
+    text = as_text([other.tolist()])
+    assert (lexicon.count(text), mirrored.count(text)) == ((0, 0), (1, 1))
+    lexicon._hashes, lexicon._table = mirrored._hashes, mirrored._table
+    assert lexicon.count(text) == (0, 0)
 
 
 # --- The family --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Counting n-grams and words in text: exact, by sorting and by walking, without a hash."""
+"""Counting n-grams and words in text: exact, by sorting; what a hash finds is compared."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.compiler import kernel
-from lightcollapse.kernels.trie import Symbols, find, sort_histories
+from lightcollapse.compiler import inlined, kernel
+from lightcollapse.kernels.rng import MASK32
+from lightcollapse.kernels.trie import Symbols, sort_histories
 
 LONGEST = 4  # n-grams of 1 .. LONGEST symbols are counted
 _FEW = 2**12  # counts below this are tallied, larger ones listed
 _DENSE = 2  # a table is taken where it has at most so many places a symbol
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
+_S32 = np.uint64(32)
+_FACTOR = np.uint64(0x9E3779B1)  # 2^32 by the golden ratio: small numbers are spread evenly
 
 Int = NDArray[np.int64]
 
@@ -156,61 +159,94 @@ def _entropy(counts: Int, sizes: Int) -> float:
     return max(0.0, math.log(total) - float(np.sum(sizes * counts * np.log(counts))) / total)
 
 
+@inlined
+def _extended(hashed, symbol):
+    """The hash of a word, taken on by a symbol: a multiplication with carry, which never leaves 64 bits and mixes into
+    the high ones. Draws nothing.
+    """
+    return ((hashed ^ np.uint64(symbol)) & MASK32) * _FACTOR + (hashed >> _S32)
+
+
 @kernel
-def mark_words(text, letter, first, label, word, seen):
+def hash_words(spelled, starts, seed, hashes):
+    """Fill hashes uint64 (words,): word w is spelled by the symbols from starts[w] to starts[w + 1]. Draws nothing."""
+    for w in range(hashes.size):
+        hashed = seed
+        for i in range(starts[w], starts[w + 1]):
+            hashed = _extended(hashed, spelled[i])
+        hashes[w] = hashed
+
+
+@kernel
+def place_words(hashes, shift, table):
+    """Put the numbers of words into table int32, a power of two of -1, each at the first free place from its hash on:
+    what `shift` leaves of it. Draws nothing.
+    """
+    for w in range(hashes.size):
+        place = np.int64(hashes[w] >> shift)
+        while table[place] >= 0:
+            place = (place + 1) & (table.size - 1)
+        table[place] = w
+
+
+@kernel
+def mark_words(text, letter, spelled, starts, seed, hashes, shift, table, seen):
     """Set seen uint8 to 1 for each word that is a maximal run of letters within a document. Draws nothing.
 
-    `letter` uint8 (V + 2,) tells the letters; children of node x are first[x] .. first[x + 1] - 1, numbered from 1 on
-    with labels sorted; `word` int32 is the word that ends at a node, or -1.
+    `letter` uint8 (V + 2,) tells the letters; the others are those of `hash_words` and `place_words`. No two words have
+    one hash. A run that has a word's is compared with it, unless the word was seen already.
     """
-    node = np.int64(0)
+    hashed = seed
+    length = np.int64(0)
     for i in range(text.size):
-        symbol = np.int64(text[i])
+        symbol = text[i]
         if letter[symbol]:
-            if node >= 0:
-                node = find(first, label, node, symbol) + 1
-                if node == 0:
-                    node = np.int64(-1)
-        else:
-            if node > 0 and word[node] >= 0:
-                seen[word[node]] = 1
-            node = np.int64(0)
+            hashed = _extended(hashed, symbol)
+            length += 1
+            continue
+        if length > 0:
+            place = np.int64(hashed >> shift)
+            while table[place] >= 0 and hashes[table[place]] != hashed:
+                place = (place + 1) & (table.size - 1)
+            w = table[place]
+            if w >= 0 and seen[w] == 0 and starts[w + 1] - starts[w] == length:
+                same = True
+                for j in range(length):
+                    same &= spelled[starts[w] + j] == text[i - length + j]
+                seen[w] = same
+        hashed = seed
+        length = np.int64(0)
 
 
 class Lexicon:
-    """Words that are spelled by symbols 1..alphabet, as a tree."""
+    """Words that are spelled by symbols 1..alphabet."""
 
     def __init__(self, words: Iterable[NDArray[np.int32]], alphabet: int, rare: Iterable[bool]) -> None:
         """`words`: the symbols of each; `rare`: which are rare. Letters are the symbols that occur in words."""
-        marked = {tuple(word.tolist()): mark for word, mark in zip(words, rare, strict=True) if len(word)}
-        spelled = sorted(marked)
-        self._rare = np.array([marked[spelling] for spelling in spelled], dtype=np.bool_)
-        self.size = len(spelled)
+        marked = {word.tobytes(): mark for word, mark in zip(words, rare, strict=True) if len(word)}
+        self._rare = np.array([*marked.values()], dtype=np.bool_)
+        self.size = len(marked)
+        self._spelled = np.frombuffer(b"".join(marked), dtype=np.int32)
+        self._starts = np.cumsum([0, *(len(word) // 4 for word in marked)], dtype=np.int64)
         self._letter = np.zeros(alphabet + 2, dtype=np.uint8)
-        for spelling in spelled:
-            self._letter[list(spelling)] = 1
-        first, label, ends = [0], [], [-1]
-        queue = [(0, 0, self.size)]  # a node: its depth and the range of words below it
-        for depth, low, high in queue:
-            if low < high and len(spelled[low]) == depth:
-                ends[len(first) - 1] = low
-                low += 1
-            while low < high:
-                symbol, begin = spelled[low][depth], low
-                while low < high and spelled[low][depth] == symbol:
-                    low += 1
-                label.append(symbol)
-                ends.append(-1)
-                queue.append((depth + 1, begin, low))
-            first.append(len(label))
-        self._first = np.array(first, dtype=np.int32)
-        self._label = np.array(label, dtype=np.int32)
-        self._ends = np.array(ends, dtype=np.int32)
+        self._letter[self._spelled] = 1
+        self._seed = _FACTOR
+        self._hashes = np.empty(self.size, dtype=np.uint64)
+        hash_words(self._spelled, self._starts, self._seed, self._hashes)
+        while len(np.unique(self._hashes)) < self.size:
+            self._seed += np.uint64(1)
+            hash_words(self._spelled, self._starts, self._seed, self._hashes)
+        bits = max(1, (2 * self.size).bit_length())
+        self._shift = np.uint64(64 - bits)
+        self._table = np.full(1 << bits, -1, dtype=np.int32)
+        place_words(self._hashes, self._shift, self._table)
 
     def count(self, text: Symbols) -> tuple[int, int]:
         """How many of the words, and of the rare ones, occur in the padded documents as maximal runs of letters."""
         seen = np.zeros(self.size, dtype=np.uint8)
-        mark_words(text, self._letter, self._first, self._label, self._ends, seen)
+        mark_words(
+            text, self._letter, self._spelled, self._starts, self._seed, self._hashes, self._shift, self._table, seen
+        )
         return int(np.count_nonzero(seen)), int(np.count_nonzero(seen[self._rare]))
 
 
