@@ -152,7 +152,7 @@ def test_normals_of_uniforms_at_every_turn() -> None:
 @kernel
 def turned(u: Any, v: Any, out: Any) -> None:
     for at in range(0, out.shape[1], MANY):
-        x, y = box_muller(load_many(u, at), load_many(v, at))
+        x, y = box_muller(load_many(u, at), 4.0 * load_many(v, at))
         keep(out, at, x, MANY)
         keep(out, out.shape[1] + at, y, MANY)
 

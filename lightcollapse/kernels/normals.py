@@ -19,7 +19,8 @@ _W0 = np.uint64(0x9E3779B9)
 _W1 = np.uint64(0xBB67AE85)
 _S12, _S32, _S52, _S62 = np.uint64(12), np.uint64(32), np.uint64(52), np.uint64(62)
 _1, _2 = np.uint64(1), np.uint64(2)
-_ONE_BITS = np.uint64(0x3FF0000000000000)
+_ONE_BITS, _FOUR_BITS = np.uint64(0x3FF0000000000000), np.uint64(0x4010000000000000)  # of 1 and of 4
+_LESS = 1.0 - 2.0**-53
 _MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
 _SQRT_HALF = np.uint64(0x3FE6A09E667F3BCD)
 _WHOLE = 2.0**52  # a number of this size has no fraction: the low bits of its mantissa count
@@ -35,15 +36,14 @@ def _round(c0, c1, c2, c3, k0, k1):
 
 
 @lent
-def _unit(high, low):
-    """Uniforms strictly inside (0, 1), multiples of 2^-53, from two words: 52 bits are the mantissa of [1, 2)."""
-    bits = (((high << _S32) | (low & MASK32)) >> _S12) | _ONE_BITS
-    return (as_numbers(bits) - 1.0) + 2.0**-53
+def _share(high, low, one_bits, less):
+    """A number of [1, 2), or of [4, 8), less `less`: of two words 52 bits are its mantissa. Nothing is rounded."""
+    return as_numbers((((high << _S32) | (low & MASK32)) >> _S12) | one_bits) - less
 
 
 @lent
-def uniforms_of(blocks, generation, replicates, streams, k0, k1):
-    """Two uniforms from each of 32 blocks: generation uint64, the others 32 words each. Low halves count."""
+def _words_of(blocks, generation, replicates, streams, k0, k1):
+    """Four words of each of 32 blocks, of which the low halves count, as they do of what is given."""
     c0, c1, c2, c3, k0, k1 = _round(blocks, many(generation), replicates, streams, k0, k1)
     c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)  # written out: the compiler does not unroll a loop
     c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
@@ -54,30 +54,40 @@ def uniforms_of(blocks, generation, replicates, streams, k0, k1):
     c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
     c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
     c0, c1, c2, c3, k0, k1 = _round(c0, c1, c2, c3, k0, k1)
-    return _unit(c0, c1), _unit(c2, c3)
+    return c0, c1, c2, c3
+
+
+@lent
+def uniforms_of(blocks, generation, replicates, streams, k0, k1):
+    """Two uniforms strictly inside (0, 1), odd multiples of 2^-53, from each of 32 blocks.
+
+    generation and the key are uint64, the others 32 words each, of which the low halves count.
+    """
+    w0, w1, w2, w3 = _words_of(blocks, generation, replicates, streams, k0, k1)
+    return _share(w0, w1, _ONE_BITS, _LESS), _share(w2, w3, _ONE_BITS, _LESS)
 
 
 @lent
 def normals_of(blocks, generation, replicates, streams, k0, k1):
     """Two independent standard normals from each of 32 blocks, given as for `uniforms_of`."""
-    u, v = uniforms_of(blocks, generation, replicates, streams, k0, k1)
-    return box_muller(u, v)
+    w0, w1, w2, w3 = _words_of(blocks, generation, replicates, streams, k0, k1)
+    return box_muller(_share(w0, w1, _ONE_BITS, _LESS), _share(w2, w3, _FOUR_BITS, 4.0 * _LESS))
 
 
 @lent
-def box_muller(u, v):
-    """Two normals from each of 32 pairs of uniforms, odd multiples of 2^-53.
+def box_muller(u, quarters):
+    """Two normals from each of 32 pairs of a uniform and four times another, both odd multiples of 2^-53.
 
-    The logarithm of u and the sine and cosine of v turns, as `rng.log_of` and `rng.turn` have them but that the
-    logarithm is -2 times as large, which rounds as it does.
+    The logarithm of the one and the sine and cosine of as many quarter turns, as `rng.log_of` and `rng.turn` have them
+    but that the logarithm is -2 times as large, which rounds as it does.
     """
     shifted = as_words(u) - _SQRT_HALF
-    quarters = 4.0 * v
     nearest = quarters + _WHOLE  # never half way between two: an odd number of 2^-51
     exponent = as_numbers((shifted >> _S52) ^ _SIGNED) - (_WHOLE + 2048.0)
     x = (quarters - (nearest - _WHOLE)) * 1.5707963267948966
-    f = as_numbers((shifted & _MANTISSA) + _SQRT_HALF) - 1.0
-    s = f / (2.0 + f)
+    mantissa = as_numbers((shifted & _MANTISSA) + _SQRT_HALF)
+    f = mantissa - 1.0
+    s = f / (mantissa + 1.0)
     y = x * x
     z = s * s
     a = z * (2.0 * 1.479819860511658591e-01)
