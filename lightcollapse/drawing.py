@@ -1,4 +1,4 @@
-"""A process that draws one figure: `python -m lightcollapse.drawing` reads what to draw and answers with the files.
+"""A process that draws one figure: `main` reads what to draw and answers with the files.
 
 It gets ready while nobody asks yet. The command line is not imported here, nor what simulates and predicts.
 """
@@ -6,20 +6,25 @@ It gets ready while nobody asks yet. The command line is not imported here, nor 
 from __future__ import annotations
 
 import gc
-import io
 import os
 import pickle
-import select
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightcollapse.panels import Panel
 
 FORMATS = ("png", "svg")
+_UNUSED: dict[str, dict[str, Any]] = {  # by these pictures: what matplotlib imports for TeX, three dimensions and tests
+    "fontTools": {},
+    "fontTools.agl": {},
+    "mpl_toolkits.mplot3d": {"Axes3D": None},
+    "pyparsing.testing": {"pyparsing_test": None},
+}
 
 
 def draw(panels: Sequence[Panel], stem: Path, recipe: Mapping[str, Any]) -> list[Path]:
@@ -30,36 +35,22 @@ def draw(panels: Sequence[Panel], stem: Path, recipe: Mapping[str, Any]) -> list
 
 
 def _prepare() -> None:
-    """Import what a figure needs, and while nobody asks draw a small one: the first takes twice as long, by fonts that
-    are looked for.
+    """Import what a figure needs, without what it does not need.
 
     A quarter of the import's time goes into documentation that matplotlib writes of itself, class by class: none here.
     """
+    for name, known in _UNUSED.items():
+        vars(sys.modules.setdefault(name, ModuleType(name))).update(known)
     artist: Any = import_module("matplotlib.artist")
     if "kwdoc" in vars(artist) and hasattr(artist.Artist, "_update_set_signature_and_docstring"):
         artist.kwdoc = lambda of: ""
         artist.Artist._update_set_signature_and_docstring = classmethod(lambda of: None)
-    from lightcollapse import plot
-
-    if _asked():
-        return
-    with plot.sheet(height=1.0) as (figure, axes):
-        axes[0, 0].semilogy([1.0, 1000.0], label="first")
-        figure.legend()
-        for kind in FORMATS:
-            figure.savefig(io.BytesIO(), format=kind)
+    for name in ("lightcollapse.plot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"):
+        import_module(name)
 
 
-def _asked() -> bool:
-    """Whether there is something to draw already; no where that cannot be seen, as of Windows' pipes."""
-    try:
-        return bool(select.select([sys.stdin], [], [], 0.0)[0])
-    except (OSError, ValueError):
-        return False
-
-
-def _main() -> None:
-    """Get ready, read what to draw, draw it, answer. Raises EOFError where nobody asks any more."""
+def main() -> None:
+    """The process: get ready, read what to draw, draw it, answer. Raises EOFError where nobody asks any more."""
     gc.disable()  # a figure is soon drawn, and its process over
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # whose threads would wait for work, spinning
     _prepare()
@@ -71,7 +62,3 @@ def _main() -> None:
     sys.stdout.buffer.write(pickle.dumps(answer))
     sys.stdout.buffer.flush()
     os._exit(0)  # nothing is left to tidy up, and that takes time
-
-
-if __name__ == "__main__":
-    _main()

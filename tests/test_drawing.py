@@ -40,6 +40,14 @@ def test_a_process_of_its_own_draws_the_same_bytes(
     assert drawn(apart, shown, tmp_path / "apart") == drawn(here, shown, tmp_path / "here")
 
 
+def test_the_process_itself_answers(shown: list[Panel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it only died, everything would still be drawn, after everything else."""
+    monkeypatch.setattr(drawing, "_cores", lambda: 2)
+    drawer = Drawer()
+    drawer.begin(shown, tmp_path / "figure", {})
+    assert drawer._answer() == [tmp_path / "figure.png", tmp_path / "figure.svg"]
+
+
 def test_a_process_that_dies_is_replaced(shown: list[Panel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "_cores", lambda: 2)
     drawer = Drawer()

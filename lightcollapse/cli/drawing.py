@@ -19,6 +19,8 @@ from lightcollapse.drawing import draw
 if TYPE_CHECKING:
     from lightcollapse.panels import Panel
 
+_PROGRAM = "from lightcollapse.drawing import main; main()"
+
 
 class Drawer:
     """Draws one figure. On one core, or where no process can be started, it draws in this process.
@@ -31,12 +33,7 @@ class Drawer:
         if _cores() > 1 and sys.executable:
             with suppress(OSError):
                 self._process = subprocess.Popen(
-                    [
-                        sys.executable,
-                        "-P",
-                        "-m",
-                        "lightcollapse.drawing",
-                    ],  # -P: no file of the user's folder is imported
+                    [sys.executable, "-P", "-c", _PROGRAM],  # -P: no file of the user's folder is imported
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
