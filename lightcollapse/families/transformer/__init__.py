@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -73,6 +72,8 @@ class Transformer(LanguageModel, frozen=True):
 
     @classmethod
     def provenance(cls) -> dict[str, str]:
+        from importlib.metadata import version  # which reads e-mail: a twentieth of what a prediction takes
+
         return {"torch": version("torch")}
 
     @property
