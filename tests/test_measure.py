@@ -746,6 +746,10 @@ LISTS: dict[str, tuple[str, Callable[[list[str]], str]]] = {
     "strings, called text": ("a.txt", json.dumps),
     "many lines": ("a.json", lambda found: "\n \n" + json.dumps(found, indent=2)),
     "many lines, called text": ("a.txt", lambda found: json.dumps(found, indent=2)),
+    "objects, a line each": (
+        "a.txt",
+        lambda found: "[" + ",\n ".join(json.dumps({"text": text}) for text in found) + "\n]",
+    ),
     "objects, called text": ("a.txt", lambda found: json.dumps([{"text": text} for text in found])),
     "lines": ("a.json", lambda found: "\n".join(json.dumps({"text": text}) for text in found)),
     "lines, called text": ("a.txt", lambda found: "\n" + "\n".join(json.dumps({"text": text}) for text in found)),
@@ -762,7 +766,7 @@ def test_a_file_is_the_same_documents_to_every_verb(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["[1]", "[Illustration]", "[]", '["a"] says', "[a", '["a", 1, {"b": 2}', "{", '{"a": 1}']
+    "first", ["[1]", "[Illustration]", "[]", "[1],", '["a"] says', "[a", '["a", 1, {"b": 2}', "{", '{"a": 1}']
 )
 def test_prose_may_begin_with_a_bracket(first: str) -> None:
     prose = "\n\n".join([first, *words(1)[:12]])

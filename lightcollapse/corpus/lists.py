@@ -30,8 +30,8 @@ def is_named_json(path: str) -> bool:
 def is_list(line: bytes, path: str, item: msgspec.json.Decoder[Any]) -> bool:
     """Whether a file is a list of texts, by its name and its first line that is not blank.
 
-    Where the name does not say JSON, the line must be `[` alone, or a whole list whose first item `item` decodes: prose
-    may begin with [1] or [Illustration].
+    Where the name does not say JSON, the line must be `[` alone, or a list, whole or cut behind a comma, whose first
+    item `item` decodes: prose may begin with [1] or [Illustration].
     """
     line = line.strip()
     if not line.startswith(b"["):
@@ -39,7 +39,7 @@ def is_list(line: bytes, path: str, item: msgspec.json.Decoder[Any]) -> bool:
     if is_named_json(path) or line == b"[":
         return True
     try:
-        first = next((one for _, one in _apart(line)), None)
+        first = next((one for _, one in _apart(line[:-1] + b"]" if line.endswith(b",") else line)), None)
         return first is not None and (first.startswith(b'"') or item.decode(first) is not None)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
