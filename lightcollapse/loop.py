@@ -72,7 +72,7 @@ def run(
     card = scenario.resolved(seed)
     folder = None if checkpoints is None else Path(checkpoints)
     simulation = card.family.prepare_in(folder, card.source, card.schedule(), seed, card.curation)
-    size = max(1, min(simulation.block_size, -(-len(numbers) // threads)))
+    size = _even(len(numbers), max(1, simulation.block_size), threads)
     starts = range(0, len(numbers), size)
     _refuse_too_large(card, len(numbers), simulation.memory * min(threads, len(starts)), max_memory)
     if progress is not None:
@@ -97,6 +97,12 @@ def run(
             done |= {futures[f]: f.result() for f in futures if f.done() and not f.cancelled() and not f.exception()}
             raise Interrupted(_join(card, seed, numbers, size, done) if done else None, len(numbers)) from None
     return _join(card, seed, numbers, size, done)
+
+
+def _even(replicates: int, most: int, threads: int) -> int:
+    """Replicates of a block, at most so many: as many blocks for each thread, about as large."""
+    rounds = -(-replicates // (most * threads))
+    return -(-replicates // (rounds * threads))
 
 
 def _refuse_too_large(card: Scenario, replicates: int, working: int, most: float | None) -> None:
