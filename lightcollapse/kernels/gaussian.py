@@ -202,7 +202,8 @@ def _clear(group):
 @borrowing
 def _record(out, first, t, model, recent):
     """Write the model's three rows into column t of out (3, replicates, generations + 1), from row `first` on, by way
-    of `recent` (3, _RECENT, more than lanes): written alone, each number would touch a cache line of its own.
+    of `recent` (3, _RECENT or all generations, more than lanes): written alone, each number would touch a cache line
+    of its own.
 
     Unsigned indices, which cannot count from the end: the compiler leaves out what would look for that.
     """
@@ -418,6 +419,7 @@ def recursion(
     lanes = LANES_OF_POINTS if points else LANES_OF_SUMS
     stored = int(schedule[0, 1] + schedule[:, 3].sum()) if keep else 0
     start = np.array([source_mean, source_std * source_std, 2.0 * math.log(source_std)])
+    recent = np.empty((3, min(int(_RECENT), len(schedule) + 1), min(lanes, len(replicates)) + _APART))
     for first in range(0, len(replicates), lanes):
         numbers = np.ascontiguousarray(replicates[first : first + lanes])
         source = np.repeat(start[:, None], len(numbers), axis=1)
@@ -431,7 +433,6 @@ def recursion(
             np.array([0, -1]),
         )
         scratch = (np.empty((2, len(numbers))), np.zeros((2, 2, len(numbers))), np.zeros(2, np.int64))
-        recent = np.empty((3, int(_RECENT), len(numbers) + _APART))
         draws = (numbers, k0, k1, work(2 * CHUNK if points else 2, numbers))
         _generations(
             schedule,

@@ -13,7 +13,8 @@ import numpy as np
 from lightcollapse.compiler import borrowing, kernel
 from lightcollapse.kernels.covariances import at, pack, sum_of_eight, unpack
 from lightcollapse.kernels.normals import normals_of, uniforms_of
-from lightcollapse.kernels.rng import gamma, log_of
+from lightcollapse.kernels.points import FEW
+from lightcollapse.kernels.rng import gamma, log_of, normals, uniforms
 from lightcollapse.kernels.vectors import (
     EIGHT,
     MANY,
@@ -48,8 +49,10 @@ def standard(z, count, first, generation, stream, replicate, k0, k1):
     The first half are the cosines of the blocks' angles, the second half the sines.
     """
     half = (count + 1) // 2
+    for i in range(half if count <= FEW else 0):
+        z[i], z[half + i] = normals(first + np.uint64(i), generation, replicate, stream, k0, k1)
     replicates, streams = many(replicate), many(stream)
-    for i in range(0, half, MANY):
+    for i in range(0, half if count > FEW else 0, MANY):
         x, y = normals_of(upwards(first + np.uint64(i)), generation, replicates, streams, k0, k1)
         keep(z, i, x, half - i)
         keep(z, half + i, y, half - i)
@@ -283,8 +286,13 @@ def chi_squares(z, freedom, step, count, generation, stream, replicate, k0, k1, 
     Twice a gamma variate from a cubed normal (Marsaglia and Tsang 2000). All first trials are made together; the few
     that fail go on by themselves. One degree of freedom is the square of a normal.
     """
+    for j in range(0, count if count <= FEW else 0, 2):
+        u, v = uniforms(_CHI_UNIFORMS + np.uint64(j // 2), generation, replicate, stream, k0, k1)
+        uniform[j] = u
+        if j + 1 < count:
+            uniform[j + 1] = v
     replicates, streams = many(replicate), many(stream)
-    for j in range(0, count, 2 * MANY):
+    for j in range(0, count if count > FEW else 0, 2 * MANY):
         one, two = uniforms_of(upwards(_CHI_UNIFORMS + np.uint64(j // 2)), generation, replicates, streams, k0, k1)
         weave(uniform, j, one, two, count - j)
     for j in range(count):

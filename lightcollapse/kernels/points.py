@@ -6,8 +6,10 @@ import numpy as np
 
 from lightcollapse.compiler import borrowing, kernel
 from lightcollapse.kernels.normals import normals_of, uniforms_of
-from lightcollapse.kernels.rng import uniforms
+from lightcollapse.kernels.rng import normals, uniforms
 from lightcollapse.kernels.vectors import MANY, many, upwards, weave
+
+FEW = 8  # numbers that are made one after another: thirty-two blocks take as long as four
 
 
 @borrowing
@@ -15,8 +17,13 @@ def fill_uniforms(out, first, generation, streams, replicates, k0, k1):
     """Fill out float64 (lanes, count) with uniforms in (0, 1): entries 2 i and 2 i + 1 are those of block first + i."""
     lanes, count = out.shape
     for lane in range(lanes):
+        for i in range(0, count if count <= FEW else 0, 2):
+            u, v = uniforms(np.uint64(first + i // 2), generation, replicates[lane], streams[lane], k0, k1)
+            out[lane, i] = u
+            if i + 1 < count:
+                out[lane, i + 1] = v
         replicate, stream = many(replicates[lane]), many(streams[lane])
-        for i in range(0, count, 2 * MANY):
+        for i in range(0, count if count > FEW else 0, 2 * MANY):
             blocks = upwards(np.uint64(first + i // 2))
             one, other = uniforms_of(blocks, generation, replicate, stream, k0, k1)
             weave(out, lane * count + i, one, other, count - i)
@@ -27,8 +34,13 @@ def fill_normals(out, first, generation, streams, replicates, k0, k1):
     """Fill out float64 (lanes, count) with standard normals: entries 2 i and 2 i + 1 are those of block first + i."""
     lanes, count = out.shape
     for lane in range(lanes):
+        for i in range(0, count if count <= FEW else 0, 2):
+            u, v = normals(np.uint64(first + i // 2), generation, replicates[lane], streams[lane], k0, k1)
+            out[lane, i] = u
+            if i + 1 < count:
+                out[lane, i + 1] = v
         replicate, stream = many(replicates[lane]), many(streams[lane])
-        for i in range(0, count, 2 * MANY):
+        for i in range(0, count if count > FEW else 0, 2 * MANY):
             blocks = upwards(np.uint64(first + i // 2))
             one, other = normals_of(blocks, generation, replicate, stream, k0, k1)
             weave(out, lane * count + i, one, other, count - i)
