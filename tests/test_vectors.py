@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ import pytest
 
 from lightcollapse.compiler import kernel
 from lightcollapse.kernels import rng
-from lightcollapse.kernels.normals import box_muller, logs_of, normals_of, uniforms_of
+from lightcollapse.kernels.normals import box_muller, logs_of, normals_of, powers_of_two, uniforms_of
 from lightcollapse.kernels.vectors import (
     MANY,
     as_numbers,
     as_words,
     chosen,
     eight,
+    fused,
     keep,
     larger,
     load,
@@ -26,6 +28,7 @@ from lightcollapse.kernels.vectors import (
     root,
     signed,
     store,
+    sum_of,
     upwards,
     weave,
 )
@@ -181,6 +184,83 @@ def logarithms(x: Any, out: Any) -> None:
         keep(out, at, logs_of(load_many(x, at)), MANY)
     for i in range(len(x)):
         out[1, i] = rng.log_of(x[i])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fused_product_and_sum_is_rounded_once(seed: int) -> None:
+    """Compiled or not, the float nearest to the exact value: also where the product all but cancels what is added, and
+    where twice rounding would go astray.
+    """
+    generator = np.random.default_rng(seed)
+    scale = 2.0 ** generator.integers(-200, 200, size=(2, 8 * MANY))
+    a, b = generator.uniform(-2.0, 2.0, size=(2, 8 * MANY)) * scale
+    c = (
+        generator.uniform(-2.0, 2.0, size=8 * MANY)
+        * np.abs(a * b)
+        * 2.0 ** generator.integers(-110, 110, size=8 * MANY)
+    )
+    c[:MANY] = -a[:MANY] * b[:MANY]
+    a[MANY : 2 * MANY], b[MANY : 2 * MANY] = 1.0 + 2.0**-52, 1.0 + 2.0**-52  # half way between two floats, almost
+    c[MANY : 2 * MANY] = 2.0 ** generator.integers(-120, 60, size=MANY)
+    c[2 * MANY :: 7] = 0.0
+    exact = [float(Fraction(x) * Fraction(y) + Fraction(z)) for x, y, z in zip(a, b, c, strict=True)]
+    for function in (multiplied_and_added, plain(multiplied_and_added)):
+        out = np.empty(8 * MANY)
+        function(a, b, c, out)
+        np.testing.assert_array_equal(out, exact)
+
+
+@kernel
+def multiplied_and_added(a: Any, b: Any, c: Any, out: Any) -> None:
+    for at in range(0, len(a), MANY):
+        keep(out, at, fused(load_many(a, at), load_many(b, at), load_many(c, at)), MANY)
+
+
+def test_a_fused_product_takes_single_numbers_and_what_is_not_finite() -> None:
+    x = np.linspace(-3.0, 3.0, MANY)
+    x[:3] = np.inf, -np.inf, np.nan
+    for function in (line_of, plain(line_of)):
+        out = np.empty((2, MANY))
+        function(x, out)
+        np.testing.assert_array_equal(out[0], 2.0 * x + 0.5)
+        np.testing.assert_array_equal(out[1], 2.0 * x + x)
+
+
+@kernel
+def line_of(x: Any, out: Any) -> None:
+    value = load_many(x, 0)
+    keep(out, 0, fused(value, 2.0, 0.5), MANY)
+    keep(out, MANY, fused(value, 2.0, value), MANY)
+
+
+def test_halves_are_added_to_halves() -> None:
+    x = np.random.default_rng(1).normal(size=MANY)
+    expected = x.tolist()
+    while len(expected) > 1:
+        half = len(expected) // 2
+        expected = [expected[i] + expected[half + i] for i in range(half)]
+    for function in (added_up, plain(added_up)):
+        assert function(x) == expected[0]
+
+
+@kernel
+def added_up(x: Any) -> Any:
+    return sum_of(load_many(x, 0))
+
+
+def test_powers_of_two() -> None:
+    t = np.concatenate([[0.0, -0.5, -1.0, -511.75, -512.0, -513.0, -1e300, -np.inf], -np.geomspace(1e-300, 500.0, 120)])
+    out = np.empty(len(t))
+    powers(t, out)
+    np.testing.assert_allclose(out, np.exp2(np.maximum(t, -512.0)), rtol=4e-14)
+    assert out[0] == 1.0 and out[2] == 0.5
+    np.testing.assert_array_equal(out, np.concatenate([plain(powers_of_two)(part) for part in t.reshape(-1, MANY)]))
+
+
+@kernel
+def powers(t: Any, out: Any) -> None:
+    for at in range(0, len(t), MANY):
+        keep(out, at, powers_of_two(load_many(t, at)), MANY)
 
 
 @pytest.mark.parametrize("shape", [(1,), (7, 3), (128, 64)])

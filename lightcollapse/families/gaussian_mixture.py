@@ -148,7 +148,7 @@ class MixtureEstimator(DensityEstimator):
     @functools.cached_property
     def reference(self) -> Reference:
         """What stands for the source when a model is compared with it."""
-        return Reference.of(law_of(self.source, self.dimension))
+        return _reference(self.source, self.dimension)
 
     def real(self, count: int, draws: Draws, bias: float = 0.0) -> Float:
         law = law_of(self.source.tilted(bias) if bias else self.source, self.dimension)
@@ -320,7 +320,7 @@ class Reference:
         levels = (np.arange(LEVELS) + 0.5) / LEVELS
         normal, ways = np.asarray(ndtri(levels)), _directions(d)
         away = np.empty((len(ways), LEVELS))
-        projected(*law, np.int64(0), ways, levels, normal, np.empty((4, LEVELS)), away)
+        projected(*law, np.int64(0), ways, levels, normal, np.empty((3, LEVELS)), away)
         tables = (
             _blocks(nodes),
             _rows(node_weights, pad=True),
@@ -348,6 +348,11 @@ class Reference:
             "l2_squared": out[4],
             "w2_sliced": out[5],
         }
+
+
+@functools.lru_cache(maxsize=16)
+def _reference(source: Normal | Mixture, dimension: int) -> Reference:
+    return Reference.of(law_of(source, dimension))
 
 
 def normal_nodes(dimension: int) -> tuple[Float, Float]:

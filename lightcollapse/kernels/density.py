@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import inlined, kernel
-from lightcollapse.kernels.mixture import power_of_two
+from lightcollapse.compiler import inlined, kernel, lent
+from lightcollapse.kernels.normals import powers_of_two
+from lightcollapse.kernels.vectors import MANY, fused, keep, larger, load_many, many, sum_of
 
 _MOST = np.int64(2048)  # points at which a density is evaluated; more are thinned evenly
-_BLOCK = 64  # points side by side: loops over a fixed number of them vectorise
+_0, _BLOCK = np.int64(0), np.int64(MANY)  # points side by side
 _HALF_LOG_2PI = 0.9189385332046728
 _HALF_IN_BITS = 0.5 / math.log(2.0)  # half a squared distance in units of log 2
 
@@ -96,21 +97,19 @@ def _gather(points, weights, scale, lane, scaled, mass):
     return blocks, total
 
 
-@inlined
-def _distances(scaled, blocks, at, scale, work, distance):
-    """Squared distances of the place `at`, float64 (dimension,), times scale, to all points; returns the least."""
-    for i in range(_BLOCK):
-        work[i] = math.inf
+@lent
+def _distances(scaled, blocks, at, row, j, scale, distance, work):
+    """Squared distances of the place at[row, j], times scale, to all points, into distance; returns the least."""
+    dimension = at.shape[2]
+    nearest = many(np.inf)
     for block in range(blocks):
-        for i in range(_BLOCK):
-            distance[block, i] = 0.0
-        for k in range(len(at)):
-            place = at[k] * scale
-            for i in range(_BLOCK):
-                gap = scaled[block, k, i] - place
-                distance[block, i] += gap * gap
-        for i in range(_BLOCK):
-            work[i] = distance[block, i] if distance[block, i] < work[i] else work[i]
+        whole = many(0.0)
+        for k in range(dimension):
+            gap = load_many(scaled, (block * dimension + k) * _BLOCK) - at[row, j, k] * scale
+            whole = fused(gap, gap, whole)
+        keep(distance, block * _BLOCK, whole, _BLOCK)
+        nearest = larger(nearest, whole, whole, nearest)
+    keep(work, _0, nearest, _BLOCK)
     least = work[0]
     for i in range(_BLOCK):
         least = min(least, work[i])
@@ -139,16 +138,12 @@ def log_densities(points, weights, bandwidths, at, out):
         constant = dimension * (math.log(scale) - _HALF_LOG_2PI) - math.log(total)
         row = min(lane, at.shape[0] - 1)
         for j in range(at.shape[1]):
-            least = _distances(scaled, blocks, at[row, j], scale, work, distance)
+            least = _distances(scaled, blocks, at, row, j, scale, distance, work)
             if flat:
                 out[lane, j] = math.inf if least == 0.0 else -math.inf
                 continue
-            for i in range(_BLOCK):
-                work[i] = 0.0
+            density = many(0.0)
             for block in range(blocks):
-                for i in range(_BLOCK):
-                    work[i] += mass[block, i] * power_of_two(_HALF_IN_BITS * (least - distance[block, i]))
-            density = 0.0
-            for i in range(_BLOCK):
-                density += work[i]
-            out[lane, j] = constant + math.log(density) - 0.5 * least
+                ratio = powers_of_two(_HALF_IN_BITS * (least - load_many(distance, block * _BLOCK)))
+                density = fused(ratio, load_many(mass, block * _BLOCK), density)
+            out[lane, j] = constant + math.log(sum_of(density)) - 0.5 * least

@@ -11,11 +11,13 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import inlined, kernel
-from lightcollapse.kernels.rng import log_of, uniforms
+from lightcollapse.compiler import borrowing, inlined, kernel, lent
+from lightcollapse.kernels.normals import logs_of, powers_of_two
+from lightcollapse.kernels.rng import uniforms
+from lightcollapse.kernels.vectors import MANY, fused, keep, larger, load_many, many, sum_of
 
-BLOCK = 64
-_HALF_I, _HALF = np.int64(BLOCK // 2), np.uint64(BLOCK // 2)
+BLOCK = 2 * MANY
+_BLOCK, _MANY = np.int64(BLOCK), np.int64(MANY)
 LN2 = math.log(2.0)
 _SCALE = math.sqrt(0.5 / LN2)  # half a squared distance in units of log 2
 _LOG2_PI = math.log2(2.0 * math.pi)
@@ -27,39 +29,14 @@ LEAST = 1e-200  # ... or no more than this variance
 FULL, DIAGONAL, SPHERICAL = 0, 1, 2
 
 _FLUSH = 32  # blocks after which a product of densities becomes a logarithm
-_MAGIC = 6755399441055744.0  # 1.5 * 2^52: a sum with it is rounded to a whole number, which its lowest bits hold
-_I52 = np.int64(52)
-_I1023 = np.int64(1023)
 
-# Where rows of a block begin in `work` (WORK,): at constants, so that they are known not to overlap.
-_SCORE, _PRODUCT, _Y = (np.int64(BLOCK * row) for row in range(3))
-WORK = 3 * BLOCK
-_Y_U = np.uint64(_Y)
+# Where rows of a block begin in `work` (_WORK,).
+_SCORE, _PRODUCT = np.int64(0), np.int64(BLOCK)
+_WORK = np.int64(2 * BLOCK)
 _0 = np.int64(0)
-_2, _3, _4, _5, _6 = (np.uint64(moment) for moment in range(2, 7))
 
 
-@inlined
-def power_of_two(t):
-    """2^t for t <= 0 with a relative error below 4e-14; never below 2^-1022.
-
-    Estrin's order of the polynomial: products that do not wait for one another.
-    """
-    t = t if t > -1022.0 else -1022.0
-    shifted = t + _MAGIC
-    r = t - (shifted - _MAGIC)
-    scale = np.int64((np.float64(shifted).view(np.int64) + _I1023) << _I52).view(np.float64)
-    square = r * r
-    fourth = square * square
-    low = (1.0 + r * 0.6931471805599453) + square * (0.2402265069581299 + r * 0.055504108664760424)
-    middle = (0.009618129159402564 + r * 0.0013333558179042975) + square * (
-        0.00015403455852451017 + r * 1.5252686846349358e-05
-    )
-    high = 1.325522487909925e-06 + r * 1.0203121047815593e-07
-    return (low + fourth * (middle + fourth * high)) * scale
-
-
-@kernel
+@borrowing
 def factor(covariance, lower):
     """Cholesky factor of a positive semidefinite matrix (d, d) into lower; True where the matrix is singular.
 
@@ -87,7 +64,7 @@ def factor(covariance, lower):
     return singular
 
 
-@kernel
+@borrowing
 def whiten(covariance, lower, whitening):
     """What makes a component's points standard normal, times _SCALE, into whitening (d, d), lower triangular.
 
@@ -113,199 +90,114 @@ def whiten(covariance, lower, whitening):
     return height
 
 
-@inlined
-def _component_line(x, block, k, heights, means, whitenings, shares, top):
-    """`_component_any` in one dimension."""
-    height, m0, a = heights[k], means[k, 0], whitenings[k, 0, 0]
-    for i in range(BLOCK):
-        z = (x[block, 0, i] - m0) * a
-        value = height - z * z
-        shares[k, i] = value
-        top[i] = max(top[i], value)
-
-
-@inlined
-def _component_plane(x, block, k, heights, means, whitenings, shares, top):
-    """`_component_any` in two dimensions."""
-    height, m0, m1 = heights[k], means[k, 0], means[k, 1]
-    a, b, c = whitenings[k, 0, 0], whitenings[k, 1, 0], whitenings[k, 1, 1]
-    for i in range(BLOCK):
-        first = x[block, 0, i] - m0
-        z = first * a
-        v = first * b + (x[block, 1, i] - m1) * c
-        value = height - (z * z + v * v)
-        shares[k, i] = value
-        top[i] = max(top[i], value)
-
-
-@inlined
-def _component_any(x, block, k, heights, means, whitenings, shares, top, work):
-    """log2 density of component k, weight included, at the points of a block, into shares[k]; the largest into top."""
-    for i in range(BLOCK):
-        shares[k, i] = heights[k]
-    for row in range(x.shape[1]):
-        for i in range(BLOCK):
-            work[_Y + i] = 0.0
-        for column in range(row + 1):
-            m0, a = means[k, column], whitenings[k, row, column]
-            for i in range(BLOCK):
-                work[_Y + i] += (x[block, column, i] - m0) * a
-        for i in range(BLOCK):
-            shares[k, i] -= work[_Y + i] * work[_Y + i]
-    for i in range(BLOCK):
-        top[i] = max(top[i], shares[k, i])
-
-
-@inlined
-def respond(x, block, alive, heights, means, whitenings, shares, top, total, work):
-    """Densities at the points of a block: log2 of the largest component's in top (BLOCK,), each one's ratio to it in
-    shares (components, BLOCK), and the sum of these in total (BLOCK,).
+@lent
+def _log2_density(x, at, k, heights, means, whitenings):
+    """log2 density of component k, its weight included, at 32 points, whose coordinates stand from x[at] on, a block
+    apart.
     """
-    d = x.shape[1]
-    for i in range(BLOCK):
-        top[i] = -np.inf
-        total[i] = 0.0
-    for k in range(alive):
-        if d == 1:
-            _component_line(x, block, k, heights, means, whitenings, shares, top)
-        elif d == 2:
-            _component_plane(x, block, k, heights, means, whitenings, shares, top)
-        else:
-            _component_any(x, block, k, heights, means, whitenings, shares, top, work)
-    for k in range(alive):
-        for i in range(BLOCK):
-            value = power_of_two(shares[k, i] - top[i])
-            shares[k, i] = value
-            total[i] += value
+    y = (load_many(x, at) - means[k, 0]) * whitenings[k, 0, 0]
+    square = y * y
+    for row in range(1, means.shape[1]):
+        y = (load_many(x, at) - means[k, 0]) * whitenings[k, row, 0]
+        for column in range(1, row + 1):
+            y = fused(load_many(x, at + column * _BLOCK) - means[k, column], whitenings[k, row, column], y)
+        square = fused(y, y, square)
+    return heights[k] - square
 
 
-@inlined
-def _gather_line(x, block, alive, means, shares, total, moments):
-    """`_gather_any` of all components in one dimension, counts as well.
-
-    Unsigned indices, which cannot count from the end: the compiler sees that rows do not overlap, and vectorises.
+@lent
+def respond(x, at, alive, heights, means, whitenings, shares, half):
+    """Densities at 32 points, whose coordinates stand from x[at] on, a block apart: log2 of the largest component's,
+    and the sum of the ratios to it, each component's in its row of shares (components, BLOCK) from `half` on.
     """
+    top = many(-np.inf)
     for k in range(alive):
-        m0 = means[k, 0]
-        base = np.uint64(k) * (_3 * _HALF)
-        for n in range(_HALF_I):
-            i, j = np.uint64(n), np.uint64(n) + _HALF
-            r, q = shares[k, i] * total[i], shares[k, j] * total[j]
-            z, y = x[block, 0, i] - m0, x[block, 0, j] - m0
-            rz, qy = r * z, q * y
-            moments[base + i] += r + q
-            moments[base + _HALF + i] += rz + qy
-            moments[base + _2 * _HALF + i] += rz * z + qy * y
-
-
-@inlined
-def _gather_plane(x, block, alive, means, shares, total, moments):
-    """The same in two dimensions, with the product of both coordinates."""
+        value = _log2_density(x, at, k, heights, means, whitenings)
+        keep(shares, k * _BLOCK + half, value, _MANY)
+        top = larger(value, top, value, top)
+    total = many(0.0)
     for k in range(alive):
-        m0, m1 = means[k, 0], means[k, 1]
-        base = np.uint64(k) * (_6 * _HALF)
-        for n in range(_HALF_I):
-            i, j = np.uint64(n), np.uint64(n) + _HALF
-            r, q = shares[k, i] * total[i], shares[k, j] * total[j]
-            z, y = x[block, 0, i] - m0, x[block, 0, j] - m0
-            v, u = x[block, 1, i] - m1, x[block, 1, j] - m1
-            rz, rv, qy, qu = r * z, r * v, q * y, q * u
-            moments[base + i] += r + q
-            moments[base + _HALF + i] += rz + qy
-            moments[base + _2 * _HALF + i] += rv + qu
-            moments[base + _3 * _HALF + i] += rz * z + qy * y
-            moments[base + _4 * _HALF + i] += rv * z + qu * y
-            moments[base + _5 * _HALF + i] += rv * v + qu * u
+        value = powers_of_two(load_many(shares, k * _BLOCK + half) - top)
+        keep(shares, k * _BLOCK + half, value, _MANY)
+        total = total + value
+    return top, total
 
 
-@inlined
-def _gather_counts(alive, number, shares, total, moments):
-    """Make ratios into responsibilities, and add up each component's: the first of its rows of moments."""
-    for k in range(alive):
-        base = np.uint64(k * number) * _HALF
-        for n in range(_HALF_I):
-            i, j = np.uint64(n), np.uint64(n) + _HALF
-            r, q = shares[k, i] * total[i], shares[k, j] * total[j]
-            shares[k, i] = r
-            shares[k, j] = q
-            moments[base + i] += r + q
-
-
-@inlined
-def _gather_any(x, block, k, number, full, means, shares, work, moments):
-    """Add a component's sums and products about its mean of a block to its rows of moments (half a block each): after
-    the count d sums, and the products of coordinates (0, 0), (1, 0), (1, 1), (2, 0) ...; without `full` those of two
+@lent
+def _gather(x, at, k, number, full, means, shares, total, moments):
+    """Add what component k expects of a block of points to its rows of moments, 32 numbers each: the count, d sums, and
+    the products of coordinates (0, 0), (1, 0), (1, 1), (2, 0) ... about its mean; without `full` those of two
     coordinates are left out.
     """
-    first = np.uint64(k * number) * _HALF
-    at = first + np.uint64(1 + x.shape[1]) * _HALF
-    for row in range(x.shape[1]):
-        m0 = means[k, row]
-        first += _HALF
-        for n in range(_HALF_I):
-            i, j = np.uint64(n), np.uint64(n) + _HALF
-            z, y = shares[k, i] * (x[block, row, i] - m0), shares[k, j] * (x[block, row, j] - m0)
-            work[_Y_U + i] = z
-            work[_Y_U + j] = y
-            moments[first + i] += z + y
-        at += np.uint64(0 if full else row) * _HALF
-        for column in range(0 if full else row, row + 1):
-            m1 = means[k, column]
-            for n in range(_HALF_I):
-                i, j = np.uint64(n), np.uint64(n) + _HALF
-                z, y = x[block, column, i] - m1, x[block, column, j] - m1
-                moments[at + i] += work[_Y_U + i] * z + work[_Y_U + j] * y
-            at += _HALF
+    d = means.shape[1]
+    row_at = k * number * _MANY
+    r = load_many(shares, k * _BLOCK) * load_many(total, _0)
+    q = load_many(shares, k * _BLOCK + _MANY) * load_many(total, _MANY)
+    keep(moments, row_at, load_many(moments, row_at) + (r + q), _MANY)
+    product_at = row_at + (1 + d) * _MANY
+    for row in range(d):
+        place = at + row * _BLOCK
+        z = r * (load_many(x, place) - means[k, row])
+        y = q * (load_many(x, place + _MANY) - means[k, row])
+        row_at += _MANY
+        keep(moments, row_at, load_many(moments, row_at) + (z + y), _MANY)
+        first = 0 if full else row
+        product_at += first * _MANY
+        for column in range(first, row + 1):
+            place = at + column * _BLOCK
+            product = fused(z, load_many(x, place) - means[k, column], load_many(moments, product_at))
+            product = fused(y, load_many(x, place + _MANY) - means[k, column], product)
+            keep(moments, product_at, product, _MANY)
+            product_at += _MANY
 
 
-@kernel
-def expect(x, w, unit, alive, full, heights, means, whitenings, shares, top, total, work, moments, sums):
+@borrowing
+def expect(x, w, unit, alive, full, heights, means, whitenings, shares, total, work, moments, sums):
     """One pass over points x (blocks, d, BLOCK) of weights w (blocks, BLOCK) with the first `alive` components.
 
     sums (components, moments) gets what is added up in moments. Where `unit`, weights are 0 or 1, and one logarithm
     serves many points. Returns the weighted log-likelihood, nats.
     """
     d, number = x.shape[1], sums.shape[1]
-    for i in range(alive * number * _HALF_I):
+    for i in range(alive * number * _MANY):
         moments[i] = 0.0
-    for i in range(BLOCK):
-        work[_SCORE + i] = 0.0
-        work[_PRODUCT + i] = 1.0
+    for half in range(_0, _BLOCK, _MANY):
+        keep(work, _SCORE + half, many(0.0), _MANY)
+        keep(work, _PRODUCT + half, many(1.0), _MANY)
     score = 0.0
     for block in range(len(x)):
-        respond(x, block, alive, heights, means, whitenings, shares, top, total, work)
-        if unit:
-            for i in range(BLOCK):
-                work[_SCORE + i] += w[block, i] * top[i]
-                work[_PRODUCT + i] *= 1.0 + w[block, i] * (total[i] - 1.0)
-                total[i] = w[block, i] / total[i]
-            if block % _FLUSH == _FLUSH - 1:
-                for i in range(BLOCK):
-                    score += math.log(work[_PRODUCT + i])
-                    work[_PRODUCT + i] = 1.0
-        else:
-            for i in range(BLOCK):
-                work[_SCORE + i] += w[block, i] * (top[i] + log_of(total[i]) * (1.0 / LN2))
-                total[i] = w[block, i] / total[i]
-        if d == 1:
-            _gather_line(x, block, alive, means, shares, total, moments)
-        elif d == 2 and full:
-            _gather_plane(x, block, alive, means, shares, total, moments)
-        else:
-            _gather_counts(alive, number, shares, total, moments)
-            for k in range(alive):
-                _gather_any(x, block, k, number, full, means, shares, work, moments)
+        at = block * d * _BLOCK
+        for half in range(_0, _BLOCK, _MANY):
+            top, ratio = respond(x, at + half, alive, heights, means, whitenings, shares, half)
+            weight = load_many(w, block * _BLOCK + half)
+            if unit:
+                product = load_many(work, _PRODUCT + half) * (1.0 + weight * (ratio - 1.0))
+                keep(work, _PRODUCT + half, product, _MANY)
+            else:
+                top = top + logs_of(ratio) * (1.0 / LN2)
+            keep(work, _SCORE + half, load_many(work, _SCORE + half) + weight * top, _MANY)
+            keep(total, half, weight / ratio, _MANY)
+        if unit and block % _FLUSH == _FLUSH - 1:
+            score += _flushed(work)
+        for k in range(alive):
+            _gather(x, at, k, number, full, means, shares, total, moments)
     for k in range(alive):
         for m in range(number):
-            sums[k, m] = 0.0
-            for i in range(_HALF_I):
-                sums[k, m] += moments[(k * number + m) * _HALF_I + i]
-    for i in range(BLOCK):
-        score += work[_SCORE + i] * LN2 + math.log(work[_PRODUCT + i])
-    return score
+            sums[k, m] = sum_of(load_many(moments, (k * number + m) * _MANY))
+    top = load_many(work, _SCORE) + load_many(work, _SCORE + _MANY)
+    return score + _flushed(work) + sum_of(top) * LN2
 
 
-@kernel
+@lent
+def _flushed(work):
+    """The logarithm of all products so far, which begin anew."""
+    one, other = load_many(work, _PRODUCT), load_many(work, _PRODUCT + _MANY)
+    keep(work, _PRODUCT, many(1.0), _MANY)
+    keep(work, _PRODUCT + _MANY, many(1.0), _MANY)
+    return sum_of(logs_of(one) + logs_of(other))
+
+
+@borrowing
 def shaped(covariance, shape, floor):
     """A covariance (d, d) made diagonal or spherical where the shape says so, and `floor` added to its diagonal."""
     d = len(covariance)
@@ -323,7 +215,7 @@ def shaped(covariance, shape, floor):
         covariance[i, i] += floor
 
 
-@kernel
+@borrowing
 def _moments_to_law(sums, k, shape, floor, means, covariances):
     """Mean and covariance of component k from its sums. True where a variance is no more than rounding."""
     d = means.shape[1]
@@ -345,7 +237,7 @@ def _moments_to_law(sums, k, shape, floor, means, covariances):
     return flat and floor == 0.0
 
 
-@kernel
+@borrowing
 def _drop(alive, gone, order, shares, means, covariances, whitenings, heights):
     """Take the components that are gone out of the first `alive` ones; returns how many are left.
 
@@ -376,7 +268,7 @@ def _drop(alive, gone, order, shares, means, covariances, whitenings, heights):
     return left
 
 
-@kernel
+@borrowing
 def _single(x, w, whole, shape, floor, mean, covariance):
     """Mean and covariance of all points: what one component is fitted by, exactly 0 where all points are one."""
     d = x.shape[1]
@@ -402,32 +294,41 @@ def _single(x, w, whole, shape, floor, mean, covariance):
     shaped(covariance, shape, floor)
 
 
-@kernel
+@borrowing
 def blocked(points, weights, lane, x, w):
     """One lane's points into blocks x, w; a point of weight 0 is replaced by the first one that counts.
 
     Returns the whole weight, and whether every weight is 0 or 1.
     """
     count, d = points.shape[1], points.shape[2]
-    first = 0
+    first, between, zeros = _0, 0, 0
     while first < count - 1 and not weights[lane, first] > 0.0:
         first += 1
-    whole = 0.0
-    unit = True
+    for i in range(count):
+        zeros += weights[lane, i] == 0.0
+        between += (weights[lane, i] != 0.0) & (weights[lane, i] != 1.0)
+    whole = many(0.0)
     for block in range(len(x)):
-        for i in range(BLOCK):
-            at = block * BLOCK + i
-            weight = weights[lane, at] if at < count else 0.0
-            source = at if weight > 0.0 else first
-            whole += weight
-            unit = unit and (weight == 0.0 or weight == 1.0)
-            w[block, i] = weight
-            for j in range(d):
-                x[block, j, i] = points[lane, source, j]
-    return whole, unit
+        start = block * _BLOCK
+        held = min(_BLOCK, count - start)
+        for i in range(held):
+            w[block, i] = weights[lane, start + i]
+        for i in range(held, _BLOCK):
+            w[block, i] = 0.0
+        whole = whole + (load_many(w, start) + load_many(w, start + _MANY))
+        for j in range(d):
+            for i in range(held):
+                x[block, j, i] = points[lane, start + i, j]
+            for i in range(held, _BLOCK):
+                x[block, j, i] = points[lane, first, j]
+        for i in range(held if zeros > 0 else 0):
+            if not w[block, i] > 0.0:
+                for j in range(d):
+                    x[block, j, i] = points[lane, first, j]
+    return sum_of(whole), between == 0
 
 
-@kernel
+@borrowing
 def _load(shares, means, covariances, lane, order, law, places, spreads, gone, whitenings, heights, lower):
     """The components of a lane that have a share, as the first ones of law, places and spreads; returns how many."""
     alive = _0
@@ -445,7 +346,7 @@ def _load(shares, means, covariances, lane, order, law, places, spreads, gone, w
     return alive
 
 
-@kernel
+@borrowing
 def _store(shares, means, covariances, lane, alive, order, law, places, spreads):
     """Put the components that are left back into their places; those that are lost get share 0."""
     for k in range(shares.shape[1]):
@@ -458,7 +359,7 @@ def _store(shares, means, covariances, lane, alive, order, law, places, spreads)
                 covariances[lane, order[k], i, j] = spreads[k, i, j]
 
 
-@kernel
+@borrowing
 def _maximise(alive, whole, shape, floor, sums, law, places, spreads, gone, whitenings, heights, lower):
     """One maximisation step from the sums of an expectation; marks the components that it loses."""
     for k in range(alive):
@@ -469,6 +370,14 @@ def _maximise(alive, whole, shape, floor, sums, law, places, spreads, gone, whit
         if not gone[k]:
             heights[k] = whiten(spreads[k], lower, whitenings[k])
             gone[k] = heights[k] == np.inf
+
+
+@inlined
+def _room(size):
+    """Numbers, float64 (size,), of which no vector in a register lies in two cache lines."""
+    whole = np.empty(size + 8)
+    start = -(np.int64(whole.ctypes.data) // 8) % 8
+    return whole[start : start + size]
 
 
 @kernel
@@ -486,10 +395,10 @@ def fit(points, weights, shape, floor, tolerance, iterations, shares, means, cov
     lanes, count, d = points.shape
     most = shares.shape[1]
     blocks = (count + BLOCK - 1) // BLOCK
-    x, w = np.empty((blocks, d, BLOCK)), np.empty((blocks, BLOCK))
+    x, w = _room(blocks * d * _BLOCK).reshape((blocks, d, BLOCK)), _room(blocks * _BLOCK).reshape((blocks, BLOCK))
     number = 1 + d + d * (d + 1) // 2
-    moments, sums = np.empty(most * number * _HALF_I), np.zeros((most, number))
-    ratios, top, total, work = np.empty((most, BLOCK)), np.empty(BLOCK), np.empty(BLOCK), np.empty(WORK)
+    moments, sums = _room(most * number * _MANY), np.zeros((most, number))
+    ratios, total, work = _room(most * _BLOCK).reshape((most, BLOCK)), _room(_BLOCK), _room(_WORK)
     law, places, spreads = np.empty(most), np.empty((most, d)), np.empty((most, d, d))
     whitenings, heights, lower = np.zeros((most, d, d)), np.empty(most), np.empty((d, d))
     order, gone = np.empty(most, dtype=np.int64), np.zeros(most, dtype=np.bool_)
@@ -514,7 +423,7 @@ def fit(points, weights, shape, floor, tolerance, iterations, shares, means, cov
                 heights[k] += math.log2(law[k])
             earlier = score
             score = expect(
-                x, w, unit, alive, shape == FULL, heights, places, whitenings, ratios, top, total, work, moments, sums
+                x, w, unit, alive, shape == FULL, heights, places, whitenings, ratios, total, work, moments, sums
             )
             if alive == 1:
                 break
@@ -528,7 +437,7 @@ def fit(points, weights, shape, floor, tolerance, iterations, shares, means, cov
         _store(shares, means, covariances, lane, alive, order, law, places, spreads)
 
 
-@kernel
+@borrowing
 def _nearest(points, lane, centres, found, i):
     """The nearest of the first `found` centres to point i, and its squared distance."""
     nearest, least = 0, np.inf
@@ -623,7 +532,7 @@ def place(choices, normals, shares, means, covariances, out):
     """
     lanes, count, d = out.shape
     most = shares.shape[1]
-    lower, sums = np.empty((most, d, d)), np.empty(most)
+    lower, sums, picked = np.empty((most, d, d)), np.empty(most), np.zeros(_MANY)
     for lane in range(lanes):
         total, last = 0.0, 0
         for k in range(most):
@@ -632,18 +541,24 @@ def place(choices, normals, shares, means, covariances, out):
             if shares[lane, k] > 0.0:
                 last = k
             factor(covariances[lane, k], lower[k])
-        for i in range(count):
-            k = 0
-            while k < last and choices[lane, i] > sums[k]:
-                k += 1
-            for a in range(d):
-                value = means[lane, k, a]
-                for b in range(a + 1):
-                    value += lower[k, a, b] * normals[lane, d * i + b]
-                out[lane, i, a] = value
+        for first in range(_0, count, _MANY):
+            held = min(_MANY, count - first)
+            for i in range(held):
+                picked[i] = choices[lane, first + i]
+            choice, found = load_many(picked, _0), many(0.0)
+            for k in range(last):
+                found = larger(choice, many(sums[k]), many(k + 1.0), found)
+            keep(picked, _0, found, _MANY)
+            for i in range(held):
+                k, at = np.int64(picked[i]), first + i
+                for a in range(d):
+                    value = means[lane, k, a]
+                    for b in range(a + 1):
+                        value += lower[k, a, b] * normals[lane, d * at + b]
+                    out[lane, at, a] = value
 
 
-@kernel
+@borrowing
 def prepare(shares, means, covariances, lane, heights, places, whitenings, lower):
     """The components of a lane that are left, for `respond`; returns how many, -1 for a law without density."""
     d = means.shape[2]
@@ -660,12 +575,12 @@ def prepare(shares, means, covariances, lane, heights, places, whitenings, lower
     return alive
 
 
-@kernel
-def log2_at(x, block, alive, heights, places, whitenings, ratios, top, total, work):
-    """log2 density at the points of a block, into top (BLOCK,)."""
-    respond(x, block, alive, heights, places, whitenings, ratios, top, total, work)
-    for i in range(BLOCK):
-        top[i] += log_of(total[i]) * (1.0 / LN2)
+@lent
+def log2_of(x, at, model):
+    """log2 density at 32 points, whose coordinates stand from x[at] on, a block apart."""
+    alive, heights, places, whitenings, ratios = model
+    top, total = respond(x, at, alive, heights, places, whitenings, ratios, _0)
+    return top + logs_of(total) * (1.0 / LN2)
 
 
 @kernel
@@ -680,7 +595,6 @@ def log_densities(points, shares, means, covariances, out):
     x, w, ones = np.empty((blocks, d, BLOCK)), np.empty((blocks, BLOCK)), np.ones((1, count))
     heights, places, whitenings = np.empty(most), np.empty((most, d)), np.zeros((most, d, d))
     lower, ratios = np.empty((d, d)), np.empty((most, BLOCK))
-    top, total, work = np.empty(BLOCK), np.empty(BLOCK), np.empty(WORK)
     for lane in range(lanes):
         alive = prepare(shares, means, covariances, lane, heights, places, whitenings, lower)
         if alive < 0:
@@ -694,7 +608,7 @@ def log_densities(points, shares, means, covariances, out):
                         out[lane, i] = np.inf
             continue
         blocked(points[lane : lane + 1], ones, _0, x, w)
-        for block in range(blocks):
-            log2_at(x, block, alive, heights, places, whitenings, ratios, top, total, work)
-            for i in range(min(BLOCK, count - block * BLOCK)):
-                out[lane, block * BLOCK + i] = top[i] * LN2
+        for first in range(_0, count, _MANY):
+            at = first // _BLOCK * d * _BLOCK + first % _BLOCK
+            value = log2_of(x, at, (alive, heights, places, whitenings, ratios)) * LN2
+            keep(out, lane * count + first, value, count - first)

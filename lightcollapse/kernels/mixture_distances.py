@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import inlined, kernel
-from lightcollapse.kernels.mixture import BLOCK, LN2, WORK, factor, log2_at, power_of_two, prepare
+from lightcollapse.compiler import borrowing, kernel, lent
+from lightcollapse.kernels.mixture import BLOCK, LN2, factor, log2_of, prepare
+from lightcollapse.kernels.normals import powers_of_two
+from lightcollapse.kernels.vectors import MANY, as_numbers, as_words, fused, keep, larger, load_many, many, sum_of
 
 LEVELS = 64  # quantiles of a projection, at (j + 1/2) / LEVELS
 _CLOSE = 1e-7  # of the range in which quantiles are looked for: Newton's next step would be the square of it
@@ -15,108 +17,104 @@ _LEVEL = 1e-11  # how well a level is known
 _MOST_STEPS = 60
 _HALF_LOG2_E = 0.5 / LN2
 _TENTH = math.log(10.0)
-_0 = np.int64(0)
+_0, _MANY, _BLOCK, _LEVELS = np.int64(0), np.int64(MANY), np.int64(BLOCK), np.int64(LEVELS)
+_NO_SIGN = np.uint64(2**63 - 1)
 _PEAK = 1.0 / math.sqrt(2.0 * math.pi)
 
 
-@inlined
+@lent
 def _tail(a, bell):
-    """Chance of a standard normal above a >= 0, where bell is exp(-a^2 / 2); relative error below 6e-12."""
+    """Chances of a standard normal above 32 numbers a >= 0, where bell is exp(-a^2 / 2); relative error below 6e-12."""
     s = 6.0 / (6.0 + a)
-    series = -0.12141067004363101 + s * 0.017734067073112703
-    series = 0.34124745741695206 + s * series
-    series = -0.5496131787586985 + s * series
-    series = 0.6289361579224647 + s * series
-    series = -0.47376709041140086 + s * series
-    series = 0.3136467913169457 + s * series
-    series = -0.09398477473225358 + s * series
-    series = 0.08293385312641532 + s * series
-    series = 0.03851099076141193 + s * series
-    series = 0.057408263431466974 + s * series
-    series = 0.0607150464464313 + s * series
-    series = 0.06466330964528906 + s * series
-    series = 0.0664893738408546 + s * series
-    series = 0.06649040296538325 + s * series
+    series = fused(s, 0.017734067073112703, -0.12141067004363101)
+    series = fused(s, series, 0.34124745741695206)
+    series = fused(s, series, -0.5496131787586985)
+    series = fused(s, series, 0.6289361579224647)
+    series = fused(s, series, -0.47376709041140086)
+    series = fused(s, series, 0.3136467913169457)
+    series = fused(s, series, -0.09398477473225358)
+    series = fused(s, series, 0.08293385312641532)
+    series = fused(s, series, 0.03851099076141193)
+    series = fused(s, series, 0.057408263431466974)
+    series = fused(s, series, 0.0607150464464313)
+    series = fused(s, series, 0.06466330964528906)
+    series = fused(s, series, 0.0664893738408546)
+    series = fused(s, series, 0.06649040296538325)
     return bell * s * series
 
 
-@inlined
-def _law(x, mean, inverse, weight, below, density):
-    """Add a component's distribution function and density at x (LEVELS,) to below and density; inverse is 1 / std."""
-    peak = weight * _PEAK * inverse
-    for j in range(LEVELS):
-        t = (x[j] - mean) * inverse
-        a = abs(t)
-        bell = power_of_two(-_HALF_LOG2_E * a * a)
-        tail = weight * _tail(a, bell)
-        density[j] += peak * bell
-        below[j] += tail if t < 0.0 else weight - tail
-
-
-@kernel
-def _laws(alive, weights, means, stds, x, below, density):
-    """Distribution function and density of a mixture at x (LEVELS,)."""
-    for j in range(LEVELS):
-        below[j] = 0.0
-        density[j] = 0.0
+@lent
+def _law(alive, weights, means, stds, x):
+    """Distribution function and density of a mixture at 32 numbers."""
+    below, density = many(0.0), many(0.0)
     for k in range(alive):
-        _law(x, means[k], 1.0 / stds[k], weights[k], below, density)
+        inverse = 1.0 / stds[k]
+        t = (x - means[k]) * inverse
+        a = as_numbers(as_words(t) & _NO_SIGN)
+        bell = powers_of_two(-_HALF_LOG2_E * a * a)
+        tail = weights[k] * _tail(a, bell)
+        density = fused(bell, weights[k] * _PEAK * inverse, density)
+        below = below + larger(many(0.0), t, tail, weights[k] - tail)
+    return below, density
 
 
-@kernel
-def _quantiles(alive, weights, means, stds, levels, normal, low, high, below, density, out):
+@borrowing
+def _quantiles(alive, weights, means, stds, levels, normal, work, out):
     """Quantiles of a mixture on the line at levels (LEVELS,) into out; normal (LEVELS,) are the standard normal ones.
 
     Each lies between the least and the largest of the components' own, and between two points of an even grid.
     Newton's method from there; where it would leave what is left of the interval, that is halved.
     """
-    width = 0.0
-    for j in range(LEVELS):
-        low[j], high[j] = np.inf, -np.inf
-        for k in range(alive):
-            own = means[k] + stds[k] * normal[j]
-            low[j] = min(low[j], own)
-            high[j] = max(high[j], own)
-        out[j] = low[j]
-        width = max(width, high[j] - low[j])
-    if width == 0.0:
+    if alive == 1:
+        for j in range(LEVELS):
+            out[j] = means[0] + stds[0] * normal[j]
         return
-    first, pace = low[0], (high[LEVELS - 1] - low[0]) / (LEVELS - 1.0)
+    first, last = np.inf, -np.inf
+    for k in range(alive):
+        first = min(first, means[k] + stds[k] * normal[0])
+        last = max(last, means[k] + stds[k] * normal[LEVELS - 1])
+    pace = (last - first) / (LEVELS - 1.0)
     for j in range(LEVELS):
-        out[j] = first + pace * j
-    _laws(alive, weights, means, stds, out, below, density)
+        work[0, j] = first + pace * j
+    for half in range(_0, _LEVELS, _MANY):
+        keep(work, _LEVELS + half, _law(alive, weights, means, stds, load_many(work, half))[0], _MANY)
     at = 0
     for j in range(LEVELS):
-        while at < LEVELS and below[at] < levels[j]:
+        while at < LEVELS and work[1, at] < levels[j]:
             at += 1
-        if at > 0:
-            low[j] = max(low[j], first + pace * (at - 1))
-        if at < LEVELS:
-            high[j] = min(high[j], first + pace * at)
-    for j in range(LEVELS):
-        out[j] = 0.5 * (low[j] + high[j])
-    for _ in range(_MOST_STEPS):
-        _laws(alive, weights, means, stds, out, below, density)
-        moved = 0.0
-        for j in range(LEVELS):
-            gap = below[j] - levels[j]
-            low[j] = low[j] if gap > 0.0 else out[j]
-            high[j] = out[j] if gap > 0.0 else high[j]
-            step = out[j] - gap / density[j]
-            middle = 0.5 * (low[j] + high[j])
-            step = step if (step > low[j]) & (step < high[j]) else middle
-            step = out[j] if abs(gap) <= _LEVEL else step
-            moved = max(moved, abs(step - out[j]))
-            out[j] = step
-        if moved <= _CLOSE * width:
-            return
+        work[2, j] = first + pace * (at - 1)
+    for half in range(_0, _LEVELS, _MANY):
+        level, own = load_many(levels, half), load_many(normal, half)
+        least, most = many(np.inf), many(-np.inf)
+        for k in range(alive):
+            value = means[k] + stds[k] * own
+            least = larger(least, value, value, least)
+            most = larger(value, most, value, most)
+        grid = load_many(work, 2 * _LEVELS + half)
+        low = larger(grid, least, grid, least)
+        high = larger(most, grid + pace, grid + pace, most)
+        x = 0.5 * (low + high)
+        for _ in range(_MOST_STEPS):
+            below, density = _law(alive, weights, means, stds, x)
+            gap = below - level
+            low = larger(gap, many(0.0), low, x)
+            high = larger(gap, many(0.0), x, high)
+            step = x - gap / density
+            middle = 0.5 * (low + high)
+            step = larger(step, low, larger(high, step, step, middle), middle)
+            step = larger(as_numbers(as_words(gap) & _NO_SIGN), many(_LEVEL), step, x)
+            moved = as_numbers(as_words(step - x) & _NO_SIGN)
+            x = step
+            if sum_of(larger(moved, many(_CLOSE * (last - first)), many(1.0), many(0.0))) == 0.0:
+                break
+        keep(out, half, x, _MANY)
 
 
 @kernel
 def projected(shares, means, covariances, lane, directions, levels, normal, work, out):
     """Quantiles of a lane's mixture along each direction (directions, d), into out (directions, LEVELS).
 
-    `work` is float64 (4, LEVELS).
+    `work` is float64 (3, LEVELS).
     """
     most, d = means.shape[1], means.shape[2]
     weights, centres, stds = np.empty(most), np.empty(most), np.empty(most)
@@ -133,7 +131,7 @@ def projected(shares, means, covariances, lane, directions, levels, normal, work
                 centres[alive] = centre
                 stds[alive] = math.sqrt(max(variance, 1e-300))
                 alive += 1
-        _quantiles(alive, weights, centres, stds, levels, normal, work[0], work[1], work[2], work[3], out[way])
+        _quantiles(alive, weights, centres, stds, levels, normal, work, out[way])
 
 
 @kernel
@@ -178,27 +176,40 @@ def overlaps(shares, means, covariances, lane, other_shares, other_means, other_
     return total
 
 
-@kernel
-def _forward(shares, means, covariances, lane, nodes, node_weights, model, source, x, lower, top, far_top, total, work):
+@borrowing
+def _forward(shares, means, covariances, lane, nodes, node_weights, model, source, x, lower):
     """KL(model || source), bits: `nodes` of the standard normal law pushed through each component."""
-    alive, heights, places, whitenings, ratios = model
-    others, far_heights, far_places, far_whitenings, far_ratios = source
-    bits = 0.0
+    d = means.shape[2]
+    bits = many(0.0)
     for k in range(shares.shape[1]):
         if shares[lane, k] > 0.0:
             factor(covariances[lane, k], lower)
-            for block in range(len(nodes)):
-                for i in range(means.shape[2]):
-                    for p in range(BLOCK):
-                        x[0, i, p] = means[lane, k, i]
+            for first in range(_0, node_weights.size, _MANY):
+                at = first // _BLOCK * d * _BLOCK + first % _BLOCK
+                for i in range(d):
+                    place = many(means[lane, k, i])
                     for j in range(i + 1):
-                        for p in range(BLOCK):
-                            x[0, i, p] += lower[i, j] * nodes[block, j, p]
-                log2_at(x, _0, alive, heights, places, whitenings, ratios, top, total, work)
-                log2_at(x, _0, others, far_heights, far_places, far_whitenings, far_ratios, far_top, total, work)
-                for p in range(BLOCK):
-                    bits += shares[lane, k] * node_weights[block, p] * (top[p] - far_top[p])
-    return bits
+                        place = fused(load_many(nodes, at + j * _BLOCK), lower[i, j], place)
+                    keep(x, i * _BLOCK, place, _MANY)
+                weight = shares[lane, k] * load_many(node_weights, first)
+                bits = fused(weight, log2_of(x, _0, model) - log2_of(x, _0, source), bits)
+    return sum_of(bits)
+
+
+@borrowing
+def _backward(points, logs, weights, model):
+    """KL(source || model), nats, and the weight of both kinds of points that fail, as `compare` has them."""
+    d, size = points.shape[1], logs.size
+    nats, rare, modes = many(0.0), many(0.0), many(0.0)
+    for first in range(_0, size, _MANY):
+        value = many(-np.inf)
+        if model[0] > 0:
+            value = log2_of(points, first // _BLOCK * d * _BLOCK + first % _BLOCK, model)
+        gap = load_many(logs, first) - value * LN2
+        nats = fused(load_many(weights, first), gap, nats)
+        rare = rare + larger(gap, many(_TENTH), load_many(weights, size + first), many(0.0))
+        modes = modes + larger(gap, many(_TENTH), load_many(weights, 2 * size + first), many(0.0))
+    return sum_of(nats), sum_of(rare), sum_of(modes)
 
 
 @kernel
@@ -221,46 +232,20 @@ def compare(
     others = law[0].shape[1]
     heights, places, whitenings = np.empty(most), np.empty((most, d)), np.zeros((most, d, d))
     far_heights, far_places, far_whitenings = np.empty(others), np.empty((others, d)), np.zeros((others, d, d))
-    ratios, far_ratios, work = np.empty((most, BLOCK)), np.empty((others, BLOCK)), np.empty(WORK)
-    lower, x, quantiles, rows = np.empty((d, d)), np.empty((1, d, BLOCK)), np.empty(away.shape), np.empty((4, LEVELS))
-    top, far_top, total = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    ratios, far_ratios = np.empty((most, BLOCK)), np.empty((others, BLOCK))
+    lower, x, quantiles, rows = np.empty((d, d)), np.empty((1, d, BLOCK)), np.empty(away.shape), np.empty((3, LEVELS))
     far = prepare(law[0], law[1], law[2], _0, far_heights, far_places, far_whitenings, lower)
     source = (far, far_heights, far_places, far_whitenings, far_ratios)
     itself = overlaps(law[0], law[1], law[2], _0, law[0], law[1], law[2], _0)
     for lane in range(lanes):
         alive = prepare(shares, means, covariances, lane, heights, places, whitenings, lower)
-        forward, backward, rare, modes = np.inf, np.inf, 0.0, 0.0
+        model = (alive, heights, places, whitenings, ratios)
+        forward = np.inf
         if alive > 0:
-            model = (alive, heights, places, whitenings, ratios)
-            forward = _forward(
-                shares,
-                means,
-                covariances,
-                lane,
-                nodes,
-                node_weights,
-                model,
-                source,
-                x,
-                lower,
-                top,
-                far_top,
-                total,
-                work,
-            )
-            backward = 0.0
-        for block in range(len(points)):
-            for p in range(BLOCK):
-                top[p] = -np.inf
-            if alive > 0:
-                log2_at(points, block, alive, heights, places, whitenings, ratios, top, total, work)
-            for p in range(BLOCK):
-                gap = logs[block, p] - top[p] * LN2
-                if alive > 0:
-                    backward += weights[0, block, p] * gap
-                if gap > _TENTH:
-                    rare += weights[1, block, p]
-                    modes += weights[2, block, p]
+            forward = _forward(shares, means, covariances, lane, nodes, node_weights, model, source, x, lower)
+        backward, rare, modes = _backward(points, logs, weights, model)
+        if not alive > 0:
+            backward = np.inf
         out[0, lane] = max(0.0, forward * LN2)
         out[1, lane] = max(0.0, backward)
         out[2, lane] = min(1.0, rare)
