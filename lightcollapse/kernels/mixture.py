@@ -550,11 +550,11 @@ def place(choices, normals, shares, means, covariances, out):
                 found = larger(choice, many(sums[k]), many(k + 1.0), found)
             keep(picked, _0, found, _MANY)
             for i in range(held):
-                k, at = np.int64(picked[i]), first + i
+                chosen, at = np.int64(picked[i]), first + i
                 for a in range(d):
-                    value = means[lane, k, a]
+                    value = means[lane, chosen, a]
                     for b in range(a + 1):
-                        value += lower[k, a, b] * normals[lane, d * at + b]
+                        value += lower[chosen, a, b] * normals[lane, d * at + b]
                     out[lane, at, a] = value
 
 
