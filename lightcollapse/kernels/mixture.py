@@ -137,18 +137,20 @@ def _gather(x, at, k, number, full, means, shares, total, moments):
     product_at = row_at + (1 + d) * _MANY
     for row in range(d):
         place = at + row * _BLOCK
-        z = r * (load_many(x, place) - means[k, row])
-        y = q * (load_many(x, place + _MANY) - means[k, row])
+        one, other = load_many(x, place) - means[k, row], load_many(x, place + _MANY) - means[k, row]
+        z, y = r * one, q * other
         row_at += _MANY
         keep(moments, row_at, load_many(moments, row_at) + (z + y), _MANY)
         first = 0 if full else row
         product_at += first * _MANY
-        for column in range(first, row + 1):
+        for column in range(first, row):
             place = at + column * _BLOCK
             product = fused(z, load_many(x, place) - means[k, column], load_many(moments, product_at))
             product = fused(y, load_many(x, place + _MANY) - means[k, column], product)
             keep(moments, product_at, product, _MANY)
             product_at += _MANY
+        keep(moments, product_at, fused(y, other, fused(z, one, load_many(moments, product_at))), _MANY)
+        product_at += _MANY
 
 
 @borrowing
