@@ -135,7 +135,7 @@ VECTORISED = {
     "normals of dimensions": {"vpmuludq": 1, "vsqrtpd": 1},
     "measures of symbols": {"vdivpd": 1, "vmulpd": 1},
     "bits of Poisson counts": {"vpmuludq": 1},
-    "products": {"vmulpd": 1},
+    "products": {"vfmadd": 1},
     "EM": {"vmaxpd": 1, "vpsllq": 1, "vmulpd": 3, "vfmadd": 3},
 }
 

@@ -203,6 +203,9 @@ def test_a_fused_product_and_sum_is_rounded_once(seed: int) -> None:
     a[MANY : 2 * MANY], b[MANY : 2 * MANY] = 1.0 + 2.0**-52, 1.0 + 2.0**-52  # half way between two floats, almost
     c[MANY : 2 * MANY] = 2.0 ** generator.integers(-120, 60, size=MANY)
     c[2 * MANY :: 7] = 0.0
+    a[3 * MANY : 4 * MANY] = b[3 * MANY : 4 * MANY] = 2.0 ** generator.integers(-560, -500, size=MANY) * 1.7
+    c[3 * MANY : 4 * MANY] = 2.0 ** generator.integers(-1074, -1000, size=MANY)
+    a[4 * MANY : 5 * MANY], b[4 * MANY : 5 * MANY], c[4 * MANY : 5 * MANY] = 1e300, 1.5e8, -1.4e308
     exact = [float(Fraction(x) * Fraction(y) + Fraction(z)) for x, y, z in zip(a, b, c, strict=True)]
     for function in (multiplied_and_added, plain(multiplied_and_added)):
         out = np.empty(8 * MANY)

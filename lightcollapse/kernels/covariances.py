@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lightcollapse.compiler import borrowing, inlined, kernel, lent
-from lightcollapse.kernels.vectors import EIGHT, eight, larger, load, root, signed, store
+from lightcollapse.kernels.vectors import EIGHT, eight, fused, larger, load, root, signed, store
 
 _0 = np.int64(0)  # typed: a literal in a call would compile the callee once more
 _YES: Any = np.bool_(True)
@@ -70,10 +70,10 @@ def products(columns, triangular, d, wide, out):
             for m in range(k if triangular else 0, d):
                 a, b = load(columns, p + m * EIGHT), load(columns, p + (wide + m) * EIGHT)
                 x, y = load(columns, q + m * EIGHT), load(columns, q + (wide + m) * EIGHT)
-                one = one + a * x
-                two = two + a * y
-                three = three + b * x
-                four = four + b * y
+                one = fused(a, x, one)
+                two = fused(a, y, two)
+                three = fused(b, x, three)
+                four = fused(b, y, four)
             store(out, at(k, j, wide), one)
             store(out, at(k, j + 1, wide), two)
             store(out, at(k + 1, j, wide), three)
@@ -94,15 +94,15 @@ def tridiagonal(matrix, d, wide, squares, room):
         store(u, j * EIGHT, eight(0.0))
         store(q, j * EIGHT, eight(0.0))
     for k in range(d - 1, 0, -1):
-        left, right = load(u, k * EIGHT), load(q, k * EIGHT)
+        left, right = eight(0.0) - load(u, k * EIGHT), eight(0.0) - load(q, k * EIGHT)
         here = at(k, k, wide)
-        store(matrix, here, load(matrix, here) - (left * right + right * left))
+        store(matrix, here, fused(left, load(q, k * EIGHT), fused(right, load(u, k * EIGHT), load(matrix, here))))
         square = eight(0.0)
         for j in range(k):
-            value = load(matrix, at(k, j, wide)) - (left * load(q, j * EIGHT) + right * load(u, j * EIGHT))
+            value = fused(left, load(q, j * EIGHT), fused(right, load(u, j * EIGHT), load(matrix, at(k, j, wide))))
             store(v, j * EIGHT, value)
             store(p, j * EIGHT, eight(0.0))
-            square = square + value * value
+            square = fused(value, value, square)
         store(squares, k * EIGHT, square)
         value = load(v, (k - 1) * EIGHT)
         length = root(square)
@@ -112,12 +112,12 @@ def tridiagonal(matrix, d, wide, squares, room):
         _less_and_times(matrix, k, wide, u, q, v, p)
         along = eight(0.0)
         for j in range(k):
-            along = along + load(v, j * EIGHT) * load(p, j * EIGHT)
-        along = eight(0.5) * inverse * along
+            along = fused(load(v, j * EIGHT), load(p, j * EIGHT), along)
+        less = -0.5 * inverse * along
         for j in range(k):
             value = load(v, j * EIGHT)
             store(u, j * EIGHT, value)
-            store(q, j * EIGHT, inverse * (load(p, j * EIGHT) - along * value))
+            store(q, j * EIGHT, inverse * fused(less, value, load(p, j * EIGHT)))
 
 
 @lent
@@ -127,40 +127,43 @@ def _less_and_times(matrix, size, wide, u, q, v, p):
     """
     for a in range(0, size - 1, 2):
         one, two = at(a, _0, wide), at(a + 1, _0, wide)
-        ua, qa, va = load(u, a * EIGHT), load(q, a * EIGHT), load(v, a * EIGHT)
-        ub, qb, vb = load(u, (a + 1) * EIGHT), load(q, (a + 1) * EIGHT), load(v, (a + 1) * EIGHT)
-        x = load(matrix, one + a * EIGHT) - (ua * qa + qa * ua)
-        y = load(matrix, two + a * EIGHT) - (ub * qa + qb * ua)
-        z = load(matrix, two + (a + 1) * EIGHT) - (ub * qb + qb * ub)
+        va, vb = load(v, a * EIGHT), load(v, (a + 1) * EIGHT)
+        ua, qa = eight(0.0) - load(u, a * EIGHT), eight(0.0) - load(q, a * EIGHT)
+        ub, qb = eight(0.0) - load(u, (a + 1) * EIGHT), eight(0.0) - load(q, (a + 1) * EIGHT)
+        s, t = load(u, a * EIGHT), load(q, a * EIGHT)
+        x = fused(ua, t, fused(qa, s, load(matrix, one + a * EIGHT)))
+        y = fused(ub, t, fused(qb, s, load(matrix, two + a * EIGHT)))
+        s, t = load(u, (a + 1) * EIGHT), load(q, (a + 1) * EIGHT)
+        z = fused(ub, t, fused(qb, s, load(matrix, two + (a + 1) * EIGHT)))
         store(matrix, one + a * EIGHT, x)
         store(matrix, two + a * EIGHT, y)
         store(matrix, two + (a + 1) * EIGHT, z)
-        first = x * va + y * vb
-        second = y * va + z * vb
+        first = fused(x, va, y * vb)
+        second = fused(y, va, z * vb)
         for b in range(a):
             s, t, w = load(u, b * EIGHT), load(q, b * EIGHT), load(v, b * EIGHT)
-            x = load(matrix, one + b * EIGHT) - (ua * t + qa * s)
-            y = load(matrix, two + b * EIGHT) - (ub * t + qb * s)
+            x = fused(ua, t, fused(qa, s, load(matrix, one + b * EIGHT)))
+            y = fused(ub, t, fused(qb, s, load(matrix, two + b * EIGHT)))
             store(matrix, one + b * EIGHT, x)
             store(matrix, two + b * EIGHT, y)
-            first = first + x * w
-            second = second + y * w
-            store(p, b * EIGHT, load(p, b * EIGHT) + (x * va + y * vb))
+            first = fused(x, w, first)
+            second = fused(y, w, second)
+            store(p, b * EIGHT, fused(x, va, fused(y, vb, load(p, b * EIGHT))))
         store(p, a * EIGHT, load(p, a * EIGHT) + first)
         store(p, (a + 1) * EIGHT, load(p, (a + 1) * EIGHT) + second)
     if size % 2 == 1:
         a = size - 1
         one = at(a, _0, wide)
-        ua, qa, va = load(u, a * EIGHT), load(q, a * EIGHT), load(v, a * EIGHT)
-        x = load(matrix, one + a * EIGHT) - (ua * qa + qa * ua)
-        store(matrix, one + a * EIGHT, x)
-        first = x * va
+        va, ua, qa = load(v, a * EIGHT), eight(0.0) - load(u, a * EIGHT), eight(0.0) - load(q, a * EIGHT)
+        first = eight(0.0)
         for b in range(a):
-            x = load(matrix, one + b * EIGHT) - (ua * load(q, b * EIGHT) + qa * load(u, b * EIGHT))
+            x = fused(ua, load(q, b * EIGHT), fused(qa, load(u, b * EIGHT), load(matrix, one + b * EIGHT)))
             store(matrix, one + b * EIGHT, x)
-            first = first + x * load(v, b * EIGHT)
-            store(p, b * EIGHT, load(p, b * EIGHT) + x * va)
-        store(p, a * EIGHT, load(p, a * EIGHT) + first)
+            first = fused(x, load(v, b * EIGHT), first)
+            store(p, b * EIGHT, fused(x, va, load(p, b * EIGHT)))
+        x = fused(ua, load(q, a * EIGHT), fused(qa, load(u, a * EIGHT), load(matrix, one + a * EIGHT)))
+        store(matrix, one + a * EIGHT, x)
+        store(p, a * EIGHT, fused(x, va, load(p, a * EIGHT) + first))
 
 
 @lent
@@ -170,28 +173,29 @@ def _solve(rows, inverses, source, wide, solved, total):
     """
     for k in range(0, wide, 2):
         p = at(k, _0, wide)
-        r, s = load(inverses, k * EIGHT), load(inverses, (k + 1) * EIGHT)
+        r, s = eight(0.0) - load(inverses, k * EIGHT), eight(0.0) - load(inverses, (k + 1) * EIGHT)
         corner = load(rows, at(k + 1, k, wide))
         for j in range(0, k + 2, 2):
             q = at(j, _0, wide)
-            one, two = eight(source[k, j]), eight(source[k, j + 1])
-            three, four = eight(source[k + 1, j]), eight(source[k + 1, j + 1])
+            one, two = eight(-source[k, j]), eight(-source[k, j + 1])
+            three, four = eight(-source[k + 1, j]), eight(-source[k + 1, j + 1])
             for m in range(j, k):
                 a, b = load(rows, p + m * EIGHT), load(rows, p + (wide + m) * EIGHT)
                 x, y = load(solved, q + m * EIGHT), load(solved, q + (wide + m) * EIGHT)
-                one = one - a * x
-                two = two - a * y
-                three = three - b * x
-                four = four - b * y
+                one = fused(a, x, one)
+                two = fused(a, y, two)
+                three = fused(b, x, three)
+                four = fused(b, y, four)
             one = one * r
             two = two * r
-            three = (three - corner * one) * s
-            four = (four - corner * two) * s
+            three = fused(corner, one, three) * s
+            four = fused(corner, two, four) * s
             store(solved, at(j, k, wide), one)
             store(solved, at(j + 1, k, wide), two)
             store(solved, at(j, k + 1, wide), three)
             store(solved, at(j + 1, k + 1, wide), four)
-            store(total, 0, load(total, 0) + ((one * one + two * two) + (three * three + four * four)))
+            square = fused(one, one, fused(two, two, fused(three, three, four * four)))
+            store(total, 0, load(total, 0) + square)
 
 
 @lent
@@ -208,7 +212,7 @@ def _to_source(rows, inverses, shift, source, d, wide, solved, total):
             value = value - load(rows, at(k, m, wide)) * load(solved, m * EIGHT)
         value = value * load(inverses, k * EIGHT)
         store(solved, k * EIGHT, value)
-        square = square + value * value
+        square = fused(value, value, square)
     store(total, 0, square)
     _solve(rows, inverses, source, wide, solved, total)
 
@@ -223,7 +227,7 @@ def _from_source(rows, variance, shift, source, isotropic, diagonal, d, wide, so
             value = value - eight(source[k, m]) * load(solved, m * EIGHT)
         value = value / eight(source[k, k])
         store(solved, k * EIGHT, value)
-        square = square + value * value
+        square = fused(value, value, square)
     if isotropic:
         store(total, 0, square + load(variance, 0) / eight(source[0, 0] * source[0, 0]))
         return
@@ -235,7 +239,7 @@ def _from_source(rows, variance, shift, source, isotropic, diagonal, d, wide, so
                 value = value - eight(source[k, m]) * load(solved, at(m, j, wide))
             value = value * inverse
             store(solved, at(k, j, wide), value)
-            square = square + value * value
+            square = fused(value, value, square)
     store(total, 0, square)
 
 
@@ -246,7 +250,7 @@ def _scale(rows, d, wide, columns, variance, largest):
     for k in range(d):
         for j in range(k + 1):
             value = load(rows, at(k, j, wide))
-            total = total + value * value
+            total = fused(value, value, total)
             size = signed(value, eight(1.0))
             most = larger(size, most, size, most)
     store(variance, 0, total)
@@ -266,9 +270,9 @@ def _participation(matrix, d, wide, rank):
         beside = eight(0.0)
         for j in range(k):
             value = load(matrix, at(k, j, wide))
-            beside = beside + value * value
+            beside = fused(value, value, beside)
         value = load(matrix, at(k, k, wide))
-        squares = squares + (value * value + (beside + beside))
+        squares = squares + fused(value, value, beside + beside)
         trace = trace + value
     store(rank, 0, larger(squares, eight(0.0), trace * trace / squares, eight(0.0)))
 
@@ -280,7 +284,7 @@ def _cross(columns, source, d, wide, crossed):
         for k in range(d):
             value = eight(0.0)
             for m in range(max(j, k), d):
-                value = value + eight(source[m, k]) * load(columns, at(j, m, wide))
+                value = fused(load(columns, at(j, m, wide)), source[m, k], value)
             store(crossed, at(j, k, wide), value)
 
 
@@ -319,17 +323,17 @@ def _root_sum(matrix, squares, lane, d, wide, top, shifts, weights, count, room)
     inverse = 1.0 / top
     for k in range(d):
         diagonal[k] = matrix[at(k, k, wide) + lane] * inverse
-        beside[k] = squares[k * EIGHT + lane] * inverse * inverse
+        beside[k] = -squares[k * EIGHT + lane] * inverse * inverse
     total = eight(0.0)
     for block in range(0, count, 2 * EIGHT):
         first, second = load(shifts, block), load(shifts, block + EIGHT)
         p = q = eight(1.0)  # polynomials of the first k rows; before them those of k - 1, and their derivatives
         before, behind, u, v, earlier, later = (eight(0.0), eight(0.0), eight(0.0), eight(0.0), eight(0.0), eight(0.0))
         for k in range(d):
-            here, square = eight(diagonal[k]), eight(beside[k])
+            here, less = eight(diagonal[k]), eight(beside[k])
             s, t = here + first, here + second
-            x, y = s * p - square * before, t * q - square * behind
-            a, b = (s * u - square * earlier) + p, (t * v - square * later) + q
+            x, y = fused(less, before, s * p), fused(less, behind, t * q)
+            a, b = fused(s, u, fused(less, earlier, p)), fused(t, v, fused(less, later, q))
             before, behind, earlier, later = p, q, u, v
             p, q, u, v = x, y, a, b
             if k % EIGHT == EIGHT - 1:  # lest they grow, or shrink, beyond what a float holds

@@ -19,6 +19,7 @@ from lightcollapse.kernels.vectors import (
     EIGHT,
     MANY,
     eight,
+    fused,
     keep,
     larger,
     load,
@@ -144,7 +145,7 @@ def carry(
     for k in range(d):
         value = eight(0.0)
         for j in range(k + 1):
-            value = value + load(rows, at(k, j, wide)) * load(shift, j * EIGHT)
+            value = fused(load(rows, at(k, j, wide)), load(shift, j * EIGHT), value)
         store(out, k * EIGHT, value)
     for i in range(held):
         logs_out[first + i] = log_dets[first + i] + logs[i]
@@ -269,10 +270,10 @@ def triangular_product(rows, inner, scale, wide, out):
             for m in range(j, k + 2):
                 a, b = load(rows, p + m * EIGHT), load(rows, p + (wide + m) * EIGHT)
                 x, y = load(inner, q + m * wide * EIGHT), load(inner, q + m * wide * EIGHT + EIGHT)
-                one = one + a * x
-                two = two + a * y
-                three = three + b * x
-                four = four + b * y
+                one = fused(a, x, one)
+                two = fused(a, y, two)
+                three = fused(b, x, three)
+                four = fused(b, y, four)
             store(out, at(k, j, wide), one * eight(scale))
             store(out, at(k, j + 1, wide), two * eight(scale))
             store(out, at(k + 1, j, wide), three * eight(scale))
@@ -491,10 +492,10 @@ def add_products(z, size, d, wide, parts):
             for i in range(0, size, EIGHT):
                 a, b = load(z, p + i), load(z, q + i)
                 x, y = load(z, s + i), load(z, t + i)
-                one = one + a * x
-                two = two + a * y
-                three = three + b * x
-                four = four + b * y
+                one = fused(a, x, one)
+                two = fused(a, y, two)
+                three = fused(b, x, three)
+                four = fused(b, y, four)
             store(parts, here, one)
             store(parts, here + EIGHT, two)
             store(parts, below, three)
@@ -527,7 +528,7 @@ def carry_points(mean, factor, z, size, first, out):
     for k in range(len(mean)):
         value = eight(mean[k])
         for j in range(k + 1):
-            value = value + eight(factor[k, j]) * load(z, j * size + first)
+            value = fused(load(z, j * size + first), factor[k, j], value)
         store(out, k * EIGHT, value)
 
 

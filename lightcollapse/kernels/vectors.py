@@ -8,7 +8,9 @@ value is a NumPy array, with the same bits.
 
 from __future__ import annotations
 
+import math
 import operator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -71,9 +73,10 @@ def root(value: Any) -> Any:
 
 
 def fused(a: Any, b: Any, c: Any) -> Any:
-    """a * b + c of thirty-two numbers, rounded once, where no product falls below 1e-290.
+    """a * b + c, rounded once.
 
-    Without compilation: the exact sum of four numbers, of which the last two are rounded to odd.
+    Without compilation: the exact sum of four numbers, of which the last two are rounded to odd; one by one where a
+    part of it may leave the range of floats.
     Source: Boldo and Melquiond 2008.
     """
     a, b, c = np.broadcast_arrays(a, b, c)
@@ -87,7 +90,20 @@ def fused(a: Any, b: Any, c: Any) -> Any:
         even = second.view(np.int64) & 1 == 0
         second = np.where((lost != 0.0) & even, np.nextafter(second, np.where(lost > 0.0, np.inf, -np.inf)), second)
         value = first + second
-        return np.where(np.isfinite(value), value, product + c)
+        for i in np.flatnonzero(~((np.abs(product) > 1e-280) & np.isfinite(value))):
+            value[i] = _fused_exactly(a[i], b[i], c[i])
+    return value
+
+
+def _fused_exactly(a: Any, b: Any, c: Any) -> Any:
+    """`fused` of single numbers, by fractions."""
+    if not np.isfinite([a, b, c]).all():
+        return a * b + c
+    exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
+    try:
+        return float(exact) if exact else a * b + c
+    except OverflowError:
+        return math.copysign(math.inf, exact)
 
 
 def _halves(x: Any) -> tuple[Any, Any]:
@@ -290,9 +306,10 @@ def register() -> None:
     define(as_numbers, cast, wide, words)
     define(as_words, cast, words, wide)
 
-    for b in (wide, types.float64):
-        for c in (wide, types.float64):
-            define(fused, called("llvm.fma"), wide, wide, b, c)
+    for kind in (numbers, wide):
+        for b in (kind, types.float64):
+            for c in (kind, types.float64):
+                define(fused, called("llvm.fma"), kind, kind, b, c)
 
     def combined(name: str) -> Any:
         def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
