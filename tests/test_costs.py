@@ -109,7 +109,11 @@ def counting(plain, blocks):
         return plain(*counter_and_key)
     return counted
 
-counters = {"philox": counting(rng.philox, 1), "_words_of": counting(normals._words_of, MANY)}
+counters = {
+    "philox": counting(rng.philox, 1),
+    "_words_of": counting(normals._words_of, MANY),
+    "normals_and_pairs": counting(normals.normals_and_pairs, MANY),
+}
 for found in pkgutil.iter_modules(lightcollapse.kernels.__path__):
     module = importlib.import_module(f"lightcollapse.kernels.{found.name}")
     for name in counters.keys() & vars(module).keys():

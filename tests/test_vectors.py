@@ -11,7 +11,14 @@ import pytest
 
 from lightcollapse.compiler import kernel
 from lightcollapse.kernels import rng
-from lightcollapse.kernels.normals import box_muller, logs_of, normals_of, powers_of_two, uniforms_of
+from lightcollapse.kernels.normals import (
+    box_muller,
+    logs_of,
+    normals_and_pairs,
+    pairs_of,
+    powers_of_two,
+    uniforms_of,
+)
 from lightcollapse.kernels.vectors import (
     MANY,
     as_numbers,
@@ -105,23 +112,27 @@ def test_many_random_numbers_are_those_of_single_ones(seed: int) -> None:
     counters = np.random.default_rng(3).integers(0, 2**32, size=(3, MANY)).astype(U)
     counters[:, 0], counters[:, 1] = 0, 2**32 - 1
     key = rng.key(seed)
-    found = np.empty((4, MANY))
+    found = np.empty((6, MANY))
     drawn(counters, U(2**32 - 1), *key, found)
     for i in range(MANY):
         block = (counters[0, i], U(2**32 - 1), counters[1, i], counters[2, i], *key)
         assert tuple(found[:2, i]) == rng_uniforms(*block)
-        assert tuple(found[2:, i]) == rng_normals(*block)
+        assert tuple(found[2:4, i]) == tuple(found[4:, i]) == rng_normals(*block)
 
 
 @kernel
 def drawn(counters: Any, generation: Any, k0: Any, k1: Any, out: Any) -> None:
     c0, c2, c3 = load_many(counters, 0), load_many(counters, MANY), load_many(counters, 2 * MANY)
     u, v = uniforms_of(c0, generation, c2, c3, k0, k1)
-    x, y = normals_of(c0, generation, c2, c3, k0, k1)
+    _, _, pair = normals_and_pairs((u, 4.0 * v), c0, generation, c2, c3, k0, k1)
+    x, y, _ = normals_and_pairs(pair, c0, generation, c2, c3, k0, k1)
+    one, other = box_muller(pairs_of(c0, generation, c2, c3, k0, k1))
     keep(out, 0, u, MANY)
     keep(out, MANY, v, MANY)
     keep(out, 2 * MANY, x, MANY)
     keep(out, 3 * MANY, y, MANY)
+    keep(out, 4 * MANY, one, MANY)
+    keep(out, 5 * MANY, other, MANY)
 
 
 @kernel
@@ -155,7 +166,7 @@ def test_normals_of_uniforms_at_every_turn() -> None:
 @kernel
 def turned(u: Any, v: Any, out: Any) -> None:
     for at in range(0, out.shape[1], MANY):
-        x, y = box_muller(load_many(u, at), 4.0 * load_many(v, at))
+        x, y = box_muller((load_many(u, at), 4.0 * load_many(v, at)))
         keep(out, at, x, MANY)
         keep(out, out.shape[1] + at, y, MANY)
 

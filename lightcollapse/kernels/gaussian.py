@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.compiler import borrowing
-from lightcollapse.kernels.normals import normals_of, uniforms_of
+from lightcollapse.kernels.normals import box_muller, normals_and_pairs, pairs_of, uniforms_of
 from lightcollapse.kernels.rng import ONE, POOL, REAL_DATA, SYNTHETIC, gamma, log_of, uniforms
 from lightcollapse.kernels.vectors import MANY, keep, load_many, many, room
 from lightcollapse.schedule import ALL
@@ -21,6 +21,7 @@ Float = NDArray[np.float64]
 
 _LANE_SHIFT = np.uint64(8)
 _FIRST = np.int64(0)  # typed: a literal in a call would compile the callee once more
+_MANY = np.int64(MANY)
 _PAIR = np.int64(1)
 _NOTHING = np.uint64(0)
 LANES_OF_POINTS, LANES_OF_SUMS = 64, 256
@@ -39,13 +40,18 @@ def _fill(rows, pairs, first, generation, stream, lanes, k0, k1, places):
     size = pairs * lanes
     replicates, rows_after = places
     streams = many(stream)
-    for at in range(0, size, MANY):
+    pair = pairs_of(load_many(rows_after, _FIRST) + first, generation, load_many(replicates, _FIRST), streams, k0, k1)
+    for at in range(_MANY, size, MANY):
         row = at // lanes
         lane = at - row * lanes
         block = load_many(rows_after, lane) + (first + np.uint64(row))
-        x, y = normals_of(block, generation, load_many(replicates, lane), streams, k0, k1)
-        keep(rows, at, x, size - at)
-        keep(rows, size + at, y, size - at)
+        x, y, pair = normals_and_pairs(pair, block, generation, load_many(replicates, lane), streams, k0, k1)
+        keep(rows, at - MANY, x, _MANY)
+        keep(rows, size + at - MANY, y, _MANY)
+    x, y = box_muller(pair)
+    last = (size - 1) // MANY * MANY
+    keep(rows, last, x, size - last)
+    keep(rows, size + last, y, size - last)
 
 
 @borrowing

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import borrowing, kernel
+from lightcollapse.compiler import borrowing, kernel, lent
 from lightcollapse.kernels.covariances import at, pack, sum_of_eight, unpack
-from lightcollapse.kernels.normals import normals_of, uniforms_of
+from lightcollapse.kernels.normals import box_muller, normals_and_pairs, pairs_of, uniforms_of
 from lightcollapse.kernels.points import FEW
 from lightcollapse.kernels.rng import gamma, log_of, normals, uniforms
 from lightcollapse.kernels.vectors import (
@@ -34,7 +34,7 @@ from lightcollapse.kernels.vectors import (
 _NUMBERS = np.int64(4096)  # of a chunk: its points stay in the first-level cache
 _TILE = np.int64(8)  # points whose products are added at once
 _FIRST = np.uint64(0)
-_0 = np.int64(0)
+_0, _MANY = np.int64(0), np.int64(MANY)
 _CHI_UNIFORMS = np.uint64(1 << 30)  # blocks of the uniforms, and of the trials, of chi-square variates
 _CHI_TRIALS = np.uint64(1 << 31)
 _WIDTH = np.int64(32)  # matrices whose singular values are found side by side
@@ -52,11 +52,24 @@ def standard(z, count, first, generation, stream, replicate, k0, k1):
     half = (count + 1) // 2
     for i in range(half if count <= FEW else 0):
         z[i], z[half + i] = normals(first + np.uint64(i), generation, replicate, stream, k0, k1)
-    replicates, streams = many(replicate), many(stream)
-    for i in range(0, half if count > FEW else 0, MANY):
-        x, y = normals_of(upwards(first + np.uint64(i)), generation, replicates, streams, k0, k1)
-        keep(z, i, x, half - i)
-        keep(z, half + i, y, half - i)
+    if count > FEW:
+        replicates, streams = many(replicate), many(stream)
+        pair = pairs_of(upwards(first), generation, replicates, streams, k0, k1)
+        for i in range(MANY, half, MANY):
+            blocks = upwards(first + np.uint64(i))
+            x, y, pair = normals_and_pairs(pair, blocks, generation, replicates, streams, k0, k1)
+            keep(z, i - MANY, x, _MANY)
+            keep(z, half + i - MANY, y, _MANY)
+        _keep_last(pair, z, half)
+
+
+@lent
+def _keep_last(pair, z, half):
+    """Write the last 32 normals, or fewer, of both halves of z."""
+    x, y = box_muller(pair)
+    last = (half - 1) // MANY * MANY
+    keep(z, last, x, half - last)
+    keep(z, half + last, y, half - last)
 
 
 @kernel
@@ -218,10 +231,13 @@ def standards(z, count, generation, places, k0, k1):
     """
     half = (count + 1) // 2 * EIGHT
     replicates, streams, rows = load_many(places, 0), load_many(places, MANY), load_many(places, 2 * MANY)
-    for n in range(0, half, MANY):
-        x, y = normals_of(rows + np.uint64(n // EIGHT), generation, replicates, streams, k0, k1)
-        keep(z, n, x, half - n)
-        keep(z, half + n, y, half - n)
+    pair = pairs_of(rows, generation, replicates, streams, k0, k1)
+    for n in range(MANY, half, MANY):
+        blocks = rows + np.uint64(n // EIGHT)
+        x, y, pair = normals_and_pairs(pair, blocks, generation, replicates, streams, k0, k1)
+        keep(z, n - MANY, x, _MANY)
+        keep(z, half + n - MANY, y, _MANY)
+    _keep_last(pair, z, half)
 
 
 @kernel

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lightcollapse.compiler import borrowing, kernel
-from lightcollapse.kernels.normals import normals_of, uniforms_of
+from lightcollapse.compiler import borrowing, kernel, lent
+from lightcollapse.kernels.normals import box_muller, normals_and_pairs, pairs_of, uniforms_of
 from lightcollapse.kernels.rng import normals, uniforms
 from lightcollapse.kernels.vectors import MANY, many, upwards, weave
 
+_MANY = np.int64(MANY)
 FEW = 8  # numbers that are made one after another: thirty-two blocks take as long as four
 
 
@@ -39,11 +40,22 @@ def fill_normals(out, first, generation, streams, replicates, k0, k1):
             out[lane, i] = u
             if i + 1 < count:
                 out[lane, i + 1] = v
-        replicate, stream = many(replicates[lane]), many(streams[lane])
-        for i in range(0, count if count > FEW else 0, 2 * MANY):
-            blocks = upwards(np.uint64(first + i // 2))
-            one, other = normals_of(blocks, generation, replicate, stream, k0, k1)
-            weave(out, lane * count + i, one, other, count - i)
+        if count > FEW:
+            _fill_line(out, lane, first, generation, many(replicates[lane]), many(streams[lane]), k0, k1)
+
+
+@lent
+def _fill_line(out, lane, first, generation, replicates, streams, k0, k1):
+    """`fill_normals` of one lane."""
+    count = out.shape[1]
+    pair = pairs_of(upwards(np.uint64(first)), generation, replicates, streams, k0, k1)
+    for i in range(2 * MANY, count, 2 * MANY):
+        blocks = upwards(np.uint64(first + i // 2))
+        one, other, pair = normals_and_pairs(pair, blocks, generation, replicates, streams, k0, k1)
+        weave(out, lane * count + i - 2 * MANY, one, other, 2 * _MANY)
+    one, other = box_muller(pair)
+    last = (count - 1) // (2 * MANY) * (2 * MANY)
+    weave(out, lane * count + last, one, other, count - last)
 
 
 @kernel

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from lightcollapse.compiler import inlined, kernel
+from lightcollapse.kernels.vectors import fused
 
 # Streams: what a draw is for, so that no two purposes ever share bits. Bits 8..31 of a stream may carry a lane.
 REAL_DATA = np.uint64(0)
@@ -80,24 +81,15 @@ def log_of(x):
     f = mantissa - 1.0
     s = f / (2.0 + f)
     z = s * s
-    series = z * (
-        6.666666666666735130e-01
-        + z
-        * (
-            3.999999999940941908e-01
-            + z
-            * (
-                2.857142874366239149e-01
-                + z
-                * (
-                    2.222219843214978396e-01
-                    + z * (1.818357216161805012e-01 + z * (1.531383769920937332e-01 + z * 1.479819860511658591e-01))
-                )
-            )
-        )
-    )
+    series = fused(z, 1.479819860511658591e-01, 1.531383769920937332e-01)
+    series = fused(z, series, 1.818357216161805012e-01)
+    series = fused(z, series, 2.222219843214978396e-01)
+    series = fused(z, series, 2.857142874366239149e-01)
+    series = fused(z, series, 3.999999999940941908e-01)
+    series = fused(z, series, 6.666666666666735130e-01)
     square = 0.5 * f * f
-    return k * _LN2_HIGH - ((square - (s * (square + series) + k * _LN2_LOW)) - f)
+    low = fused(s, fused(z, series, square), k * _LN2_LOW)
+    return fused(k, _LN2_HIGH, f - (square - low))
 
 
 @inlined
@@ -106,37 +98,18 @@ def turn(u):
     quarter = math.floor(4.0 * u + 0.5)
     x = (4.0 * u - quarter) * 1.5707963267948966
     z = x * x
-    sine = x + x * z * (
-        -1.66666666666666324348e-01
-        + z
-        * (
-            8.33333333332248946124e-03
-            + z
-            * (
-                -1.98412698298579493134e-04
-                + z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10))
-            )
-        )
-    )
-    cosine = (
-        1.0
-        - 0.5 * z
-        + z
-        * z
-        * (
-            4.16666666666666019037e-02
-            + z
-            * (
-                -1.38888888888741095749e-03
-                + z
-                * (
-                    2.48015872894767294178e-05
-                    + z
-                    * (-2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 - z * 1.13596475577881948265e-11))
-                )
-            )
-        )
-    )
+    sine = fused(z, 1.58969099521155010221e-10, -2.50507602534068634195e-08)
+    sine = fused(z, sine, 2.75573137070700676789e-06)
+    sine = fused(z, sine, -1.98412698298579493134e-04)
+    sine = fused(z, sine, 8.33333333332248946124e-03)
+    sine = fused(z, sine, -1.66666666666666324348e-01)
+    sine = fused(x * z, sine, x)
+    cosine = fused(z, -1.13596475577881948265e-11, 2.08757232129817482790e-09)
+    cosine = fused(z, cosine, -2.75573143513906633035e-07)
+    cosine = fused(z, cosine, 2.48015872894767294178e-05)
+    cosine = fused(z, cosine, -1.38888888888741095749e-03)
+    cosine = fused(z, cosine, 4.16666666666666019037e-02)
+    cosine = fused(z * z, cosine, fused(z, -0.5, 1.0))
     odd = (quarter == 1.0) | (quarter == 3.0)
     first = sine if odd else cosine
     second = cosine if odd else sine

@@ -73,12 +73,14 @@ def root(value: Any) -> Any:
 
 
 def fused(a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once.
+    """a * b + c, rounded once: of values, or of single numbers.
 
     Without compilation: the exact sum of four numbers, of which the last two are rounded to odd; one by one where a
     part of it may leave the range of floats.
     Source: Boldo and Melquiond 2008.
     """
+    if np.ndim(a) == 0:
+        return _fused_exactly(a, b, c)
     a, b, c = np.broadcast_arrays(a, b, c)
     with np.errstate(all="ignore"):
         product = a * b
@@ -98,12 +100,12 @@ def fused(a: Any, b: Any, c: Any) -> Any:
 def _fused_exactly(a: Any, b: Any, c: Any) -> Any:
     """`fused` of single numbers, by fractions."""
     if not np.isfinite([a, b, c]).all():
-        return a * b + c
+        return np.float64(a) * b + c
     exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
     try:
-        return float(exact) if exact else a * b + c
+        return np.float64(exact) if exact else np.float64(a) * b + c
     except OverflowError:
-        return math.copysign(math.inf, exact)
+        return np.float64(math.copysign(math.inf, exact))
 
 
 def _halves(x: Any) -> tuple[Any, Any]:
@@ -306,6 +308,10 @@ def register() -> None:
     define(as_numbers, cast, wide, words)
     define(as_words, cast, words, wide)
 
+    def fused_numbers(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    define(fused, fused_numbers, types.float64, types.float64, types.float64, types.float64)
     for kind in (numbers, wide):
         for b in (kind, types.float64):
             for c in (kind, types.float64):
