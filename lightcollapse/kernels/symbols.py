@@ -13,23 +13,24 @@ import numpy as np
 from lightcollapse.compiler import borrowing, inlined, lent
 from lightcollapse.kernels.normals import logs_of
 from lightcollapse.kernels.rng import log_of
-from lightcollapse.kernels.vectors import MANY, as_numbers, as_words, chosen, keep, larger, load_many, many
+from lightcollapse.kernels.vectors import MANY, as_numbers, as_words, chosen, fused, keep, larger, load_many, many
 
 _FAILURE = 0.1  # an edge case fails where the model gives less than this share of the source's probability
 _INTERVAL = 0.9 * (1.0 - 1e-12)  # mass of the smallest set by which calibration and sharpness are measured
 _ZERO = np.int64(0)
 _WIDTH = np.int64(256)
 _SUMS = np.int64(10)
-_BUCKETS = np.int64(2048)  # of probabilities from 1 down to 2^-32, 64 to each factor of 2; all below share the last
-_KEY_SHIFT = np.int64(46)
-_KEY_OF_ONE = np.int64(0x3FF << 6)
+_BUCKETS = np.int64(512)  # of probabilities from 1 down to 2^-32, 16 to each factor of 2; all below share the last
+_TURNS = np.int64(4)  # sums of each bucket: neighbours, which are often alike, would wait for one another
+_KEY_SHIFT = np.int64(48)
+_KEY_OF_ONE = np.int64(0x3FF << 4)
 _LAST = np.int64(_BUCKETS - 1)
 _FEW = np.int64(512)  # symbols up to which a selection among all is faster than buckets
 _LEAST = 5e-324
 _MANY = np.int64(MANY)
 _0, _1, _2, _3, _4, _5, _6, _7, _8, _9 = np.arange(_SUMS)
 _NO_SIGN, _SIGN = np.uint64(2**63 - 1), np.uint64(63)
-ROOM = int((_SUMS + 2) * _WIDTH + _BUCKETS)  # numbers that `measure` needs beside three a symbol
+ROOM = int((_SUMS + 2) * _WIDTH + _TURNS * _BUCKETS)  # numbers that `measure` needs beside three a symbol
 
 
 @inlined
@@ -104,9 +105,9 @@ def _place(p):
 
 @borrowing
 def _throw(p, masses, places, size):
-    """Add a block of `size` probabilities to masses (_BUCKETS,) by their places. Draws nothing."""
+    """Add a block of `size` probabilities to masses (_BUCKETS, _TURNS), flat, by their places. Draws nothing."""
     for i in range(size):
-        places[i] = _place(p[i])
+        places[i] = _TURNS * _place(p[i]) + (i & (_TURNS - 1))
     for i in range(size):
         masses[np.uint64(places[i])] += p[i]
 
@@ -129,14 +130,23 @@ def _sift(p, marked, size, low, high, sums, mine, theirs):
     return np.int64(chosen)
 
 
+@inlined
+def _bucket(masses, bucket):
+    """Mass of a bucket. Draws nothing."""
+    at = _TURNS * bucket
+    return (masses[at] + masses[at + 1]) + (masses[at + 2] + masses[at + 3])
+
+
 @borrowing
 def _edge(masses):
     """Between what and below what the edge of the smallest set lies that holds _INTERVAL of the model's mass."""
     held = 0.0
     edge = _ZERO
-    while edge < _LAST and held + masses[edge] < _INTERVAL:
-        held += masses[edge]
+    mass = _bucket(masses, edge)
+    while edge < _LAST and held + mass < _INTERVAL:
+        held += mass
         edge += 1
+        mass = _bucket(masses, edge)
     low = np.int64((_KEY_OF_ONE - edge) << _KEY_SHIFT).view(np.float64) if edge < _LAST else _LEAST
     high = np.int64((_KEY_OF_ONE - edge + 1) << _KEY_SHIFT).view(np.float64) if edge > 0 else np.inf
     return low, high
@@ -185,6 +195,13 @@ def _add(sums, row, at, more):
     keep(sums, place, load_many(sums, place) + more, _MANY)
 
 
+@lent
+def _add_product(sums, row, at, one, other):
+    """Add 32 products to the numbers of a row of sums (_SUMS, _WIDTH)."""
+    place = row * _WIDTH + at
+    keep(sums, place, fused(one, other, load_many(sums, place)), _MANY)
+
+
 @borrowing
 def _pass(p, marked, log_s, first, size, sums, at):
     """Add `size` symbols from `first` on, a multiple of 32, to sums (_SUMS, _WIDTH) from place `at` on; sums[0] counts
@@ -202,12 +219,12 @@ def _pass(p, marked, log_s, first, size, sums, at):
         alive = larger(q, none, one, none)
         place = at + i
         _add(sums, _0, place, larger(ratio, above, larger(below, ratio, none, one), one))
-        _add(sums, _1, place, q * q)
-        _add(sums, _2, place, none - q * (log + log_q))
+        _add_product(sums, _1, place, q, q)
+        _add_product(sums, _2, place, q, log + log_q)
         _add(sums, _3, place, alive)
         _add(sums, _4, place, as_numbers(as_words(q - s) & _NO_SIGN))
         _add(sums, _5, place, larger(s, none, forward, larger(q, none, endless, forward)))
-        _add(sums, _6, place, none - larger(q, none, reverse, larger(s, none, none - endless, reverse)))
+        _add(sums, _6, place, larger(q, none, reverse, larger(s, none, none - endless, reverse)))
         _add(sums, _7, place, chosen(tail, q, none))
         _add(sums, _8, place, chosen(tail, larger(_FAILURE * s, q, s, none), none))
         _add(sums, _9, place, chosen(tail, larger(s, none, alive, none), none))
@@ -238,7 +255,7 @@ def measure(p, source, size, gone, rows, room, out, t):
     for k in range(_SUMS):
         for i in range((width + _MANY - 1) // _MANY * _MANY):
             sums[k * _WIDTH + i] = 0.0
-    for b in range(_BUCKETS if size > _FEW else _ZERO):
+    for b in range(_TURNS * _BUCKETS if size > _FEW else _ZERO):
         masses[b] = 0.0
     for begin in range(0, size, _WIDTH):
         end = min(begin + _WIDTH, size)
@@ -256,7 +273,7 @@ def measure(p, source, size, gone, rows, room, out, t):
         for i in range(width):
             total += sums[k * _WIDTH + i]
         sums[k] = total
-    entropy, forward, reverse = sums[2], sums[5], sums[6]
+    entropy, forward, reverse = 0.0 - sums[2], sums[5], 0.0 - sums[6]
     if sums[0] > 0.0:
         entropy, forward, reverse = _exact(p, marked, size)
     support, known = sums[3], gone[3]

@@ -48,7 +48,7 @@ class Zipf(SymbolSource, frozen=True):
 
     def probabilities(self) -> NDArray[np.float64]:
         mass = (np.arange(1.0, self.size + 1) + self.offset) ** -self.exponent
-        return np.asarray(mass / math.fsum(mass))
+        return np.asarray(mass / mass.sum())
 
 
 class Probabilities(SymbolSource, frozen=True):
