@@ -16,9 +16,11 @@ from lightcollapse.kernels.smoothing import SMOOTHINGS, Urns, states_of
 from lightcollapse.kernels.trie import Symbols, build
 
 LANES = 16  # documents written at a time, so that their waits for memory overlap
+AHEAD = 16  # blocks of words that a lane makes at a time for draws of its own: cheaper than one by one
 _S32 = np.uint64(32)
 _LANE = np.uint64(8)
 _SLOW = np.uint64(LANES)
+_IN_BLOCKS = np.uint64(AHEAD - 1)
 _ROOT = np.int64(0)
 _FIRST = np.int64(1)
 _WHOLE = np.uint32(1)
@@ -88,17 +90,29 @@ def _parent(urn, h):
 
 @lent
 def _redraw(
-    h, drawn, left, start, spent, first, symbol, bitmap, below, alphabet, follower, urn, entry, keep,
+    h, left, start, spent, blocks, lane, told, first, symbol, bitmap, below, alphabet, follower, urn, entry, keep,
     rest, accept, down, g, r, stream, k0, k1,
 ):  # fmt: skip
     """A symbol where the first two words did not settle it: drawn from context h on, which came from `left`.
 
-    `start` is the context of the document, `spent` how many blocks of words were used. Returns the symbol and `spent`.
+    `start` is the context of the document, `spent` how many blocks of words the lane used; `blocks` uint64 (LANES, 3,
+    AHEAD) holds its next ones. Returns the symbol, the next state (-1 where it must be looked for), and `spent`.
     """
     exclusive = accept.size > 0
+    drawn = np.int64(0)
+    state = np.int64(-1)
     stay = False  # whether h itself is to give a symbol that is new to `left`
     while drawn == 0:
-        w0, w1, w2, _ = philox(spent, g, r, stream, k0, k1)
+        at = np.int64(spent & _IN_BLOCKS)
+        if at == 0:
+            for k in range(AHEAD):
+                w0, w1, w2, _ = philox(spent + np.uint64(k), g, r, stream, k0, k1)
+                blocks[lane, 0, k] = w0
+                blocks[lane, 1, k] = w1
+                blocks[lane, 2, k] = w2
+        w0 = blocks[lane, 0, at]
+        w1 = blocks[lane, 1, at]
+        w2 = blocks[lane, 2, at]
         spent += _ONE
         if exclusive and left >= 0 and h >= 0 and not stay:
             if w2 < down[left]:
@@ -112,6 +126,7 @@ def _redraw(
             continue
         index = np.int64(product >> _S32)
         if h < 0:
+            state = np.int64(-1)
             drawn = np.int64(rest[index])
             if drawn > alphabet:  # the unknown symbol cannot be written: draw anew
                 drawn = np.int64(0)
@@ -123,9 +138,11 @@ def _redraw(
             h = _parent(urn, h)
             continue
         index += np.int64(urn[h, 0])
-        drawn = np.int64(entry[index] & MASK32)
+        found = entry[index]
+        drawn = np.int64(found & MASK32)
         if drawn == 0:
             continue
+        state = np.int64(found >> _S32) if h >= told else np.int64(-1)
         chance = np.uint64(keep[index]) if keep.size > 0 else MASK32
         if exclusive:
             chance = np.uint64(accept[follower[slot_of(first, symbol, bitmap, below, h, drawn)]])
@@ -136,27 +153,28 @@ def _redraw(
                 h = _parent(urn, h)
         elif stay and slot_of(first, symbol, bitmap, below, left, drawn) >= 0:
             drawn = np.int64(0)
-    return drawn, spent
+    return drawn, state, spent
 
 
 @kernel
 def write(
-    out, symbols, length, alphabet, begin_state, first, symbol, bitmap, below, parent, follower, after, alone,
+    out, symbols, length, alphabet, begin_state, told, first, symbol, bitmap, below, parent, follower, after, alone,
     urn, entry, keep, rest, accept, down, g, r, stream, k0, k1,
 ):  # fmt: skip
     """Fill out int32 with padded documents of `length` symbols (the last may be shorter), `symbols` in all.
 
     Lane l writes documents l, l + LANES, ... and draws from stream `stream + (l << 8)`, two words a symbol; what the
     first two words do not settle is drawn from lane LANES + l. `after` int32 (G - 2,) is the state that each of the
-    followers leads to, `alone` int32 (V + 2,) that after a symbol that follows no context. Where `accept` is not empty,
-    what a context backs off to must be new to it: either the shorter context backs off as well, or draws are made from
-    it until one is new.
+    followers leads to, `alone` int32 (V + 2,) that after a symbol that follows no context. Entries of contexts
+    from `told` on tell the state that they lead to. Where `accept` is not empty, what a context backs off to must be
+    new to it: either the shorter context backs off as well, or draws are made from it until one is new.
     """
     exclusive = accept.size > 0
     state = np.empty(LANES, dtype=np.int64)
     pick = np.empty(LANES, dtype=np.int64)
     words = np.empty((4, LANES), dtype=np.uint64)
     spent = np.zeros(LANES, dtype=np.uint64)
+    blocks = np.empty((LANES, 3, AHEAD), dtype=np.uint64)
     documents = (symbols + length - 1) // length
     block = _ZERO
     out[0] = 0
@@ -194,27 +212,31 @@ def write(
                 left = np.int64(-1)  # the context that was backed off from last
                 at = (begin + lane) * (length + 1) + 1 + step
                 drawn = np.int64(0)
+                ahead = np.int64(-1)  # the next state
                 if pick[lane] >= 0:
                     place = np.uint64(pick[lane])
+                    whole = urn[h, 3] & _WHOLE != 0
                     drawn = np.int64(entry[place] & MASK32)
-                    if exclusive and urn[h, 3] & _WHOLE == 0:
+                    if exclusive and not whole:
                         drawn = np.int64(0)  # `keep` does not hold here: drawn again below
                     elif drawn != 0 and keep.size > 0 and words[row + 1, lane] > np.uint64(keep[place]):
                         drawn = np.int64(0)
                         left = h
                         h = _parent(urn, h)
-                    elif drawn != 0 and urn[h, 3] & _WHOLE != 0:
-                        out[at] = drawn
-                        state[lane] = np.int64(entry[place] >> _S32)
-                        continue
+                    elif drawn != 0 and (whole or h >= told):
+                        ahead = np.int64(entry[place] >> _S32)
                 elif pick[lane] == -2:
                     h = _parent(urn, h)
-                drawn, spent[lane] = _redraw(
-                    h, drawn, left, start, spent[lane], first, symbol, bitmap, below, alphabet, follower, urn,
-                    entry, keep, rest, accept, down, g, r, stream + ((_SLOW + np.uint64(lane)) << _LANE), k0, k1,
-                )  # fmt: skip
+                if drawn == 0:
+                    drawn, ahead, spent[lane] = _redraw(
+                        h, left, start, spent[lane], blocks, lane, told, first, symbol, bitmap, below, alphabet,
+                        follower, urn, entry, keep, rest, accept, down, g, r,
+                        stream + ((_SLOW + np.uint64(lane)) << _LANE), k0, k1,
+                    )  # fmt: skip
                 out[at] = drawn
-                state[lane] = _next_state(first, symbol, bitmap, below, parent, after, alone, start, drawn)
+                if ahead < 0:
+                    ahead = _next_state(first, symbol, bitmap, below, parent, after, alone, start, drawn)
+                state[lane] = ahead
 
 
 class Model:
@@ -328,7 +350,7 @@ class Model:
         urns = self._urns
         out = np.empty(symbols + -(-symbols // length) + 1, dtype=np.int32)
         write(
-            out, symbols, length, self.trie.alphabet, self._states[1], *self._automaton, *self._arrivals,
+            out, symbols, length, self.trie.alphabet, self._states[1], urns.told, *self._automaton, *self._arrivals,
             urns.urn, urns.entry, urns.keep, urns.rest, urns.accept, urns.down,
             np.uint64(generation), np.uint64(replicate), SYNTHETIC, *key(seed),
         )  # fmt: skip

@@ -37,8 +37,9 @@ class Urns:
 
     urn      uint32 (C, 4)  first entry, entries, chance of staying (in 2^-32, less one), 2 (parent + 1), and 1 more
                             for a whole context
-    entry    uint64 (E,)    next state << 32 | symbol drawn (0: the end of a document, drawn again); the next state is
-                            read only where the urn's context is whole
+    told     int64          entries tell the next state in contexts from this on, and in whole ones: a context
+                            and the symbol drawn are here order - 1 symbols or more, all that a state holds
+    entry    uint64 (E,)    next state << 32 | symbol drawn (0: the end of a document, drawn again)
     keep     uint32 (E,)    chance of accepting the entry (in 2^-32, less one); empty where all are accepted
     rest     int32 (R,)     symbols under the unigrams, equally likely; V + 1 stands for the unknown ones
     accept   uint32 (G,)    where backing off leads only to symbols that the context lacks: chance of accepting an
@@ -49,6 +50,7 @@ class Urns:
     """
 
     urn: NDArray[np.uint32]
+    told: np.int64
     entry: NDArray[np.uint64]
     keep: NDArray[np.uint32]
     rest: NDArray[np.int32]
@@ -80,6 +82,11 @@ def _whole(trie: Trie) -> NDArray[np.bool_]:
     whole: NDArray[np.bool_] = trie.label[: trie.contexts] == 0
     whole[trie.level[trie.order - 1] :] = True
     return whole
+
+
+def _told(trie: Trie) -> np.int64:
+    """The first context of order - 2 symbols."""
+    return np.int64(trie.level[max(trie.order - 2, 0)])
 
 
 @kernel
@@ -174,7 +181,7 @@ class WittenBell:
         # The ends of documents are among the occurrences; as they are drawn again, the chance comes to c / (c + T).
         held = urn[:, 1].astype(np.float64)
         urn[:, 2] = _chances(held / np.maximum(held + trie.types[: trie.contexts], 1.0))
-        return Urns(urn, entry, keep, _every_symbol(slots), *_INCLUSIVE)
+        return Urns(urn, _told(trie), entry, keep, _every_symbol(slots), *_INCLUSIVE)
 
 
 @kernel
@@ -234,9 +241,9 @@ def _discounted_urns(
     begin = trie.first[trie.child[inner]]
     urn[inner, 0] = held + begin - trie.first[1]
     urn[inner, 1] = trie.first[trie.child[inner + 1]] - begin
-    entry[held:] = trie.symbol[pairs]
+    entry[held:] = (states << 32)[trie.follower[pairs]] | trie.symbol[pairs]
     keep[held:] = accept[trie.parent[trie.follower[pairs]]]
-    return Urns(urn, entry, keep, _every_symbol(slots), *_INCLUSIVE)
+    return Urns(urn, _told(trie), entry, keep, _every_symbol(slots), *_INCLUSIVE)
 
 
 def _total(trie: Trie, counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -394,7 +401,7 @@ class BackOff:
         freed, left = BackOff._masses(trie, slots)
         down = np.divide(freed[np.maximum(trie.parent, 0)], left, out=np.zeros(trie.groups), where=freed > 0.0)
         down = np.rint(np.minimum(down, 1.0) * 2.0**32).astype(np.uint64)
-        return Urns(urn, entry, keep, unseen, accept, down)
+        return Urns(urn, _told(trie), entry, keep, unseen, accept, down)
 
 
 class MaximumLikelihood:
@@ -408,7 +415,7 @@ class MaximumLikelihood:
     @staticmethod
     def urns(trie: Trie, states: NDArray[np.int64], slots: int) -> Urns:
         urn, entry, keep = _occurrences(trie, states)
-        return Urns(urn, entry, keep, _every_symbol(slots), *_INCLUSIVE)
+        return Urns(urn, _told(trie), entry, keep, _every_symbol(slots), *_INCLUSIVE)
 
 
 SMOOTHINGS: dict[str, type[Smoothing]] = {
