@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lightcollapse.compiler import borrowing
 from lightcollapse.kernels.normals import box_muller, normals_and_pairs, pairs_of, uniforms_of
 from lightcollapse.kernels.rng import ONE, POOL, REAL_DATA, SYNTHETIC, gamma, log_of, uniforms
-from lightcollapse.kernels.vectors import MANY, keep, load_many, many, room
+from lightcollapse.kernels.vectors import MANY, fused, keep, load_many, many, room
 from lightcollapse.schedule import ALL
 
 Float = NDArray[np.float64]
@@ -92,7 +92,7 @@ def _points(count, generation, stream, replicates, k0, k1, mean, squares, kept, 
             total = many(0.0)
             for i in range(size):
                 distance = load_many(rows, i * lanes + group) - middle
-                total = total + distance * distance
+                total = fused(distance, distance, total)
             keep(part, group, middle, lanes - group)
             keep(part_squares, group, total, lanes - group)
         if len(kept) > 0:
