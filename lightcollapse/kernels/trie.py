@@ -124,17 +124,20 @@ def sort_histories(
 
 
 @kernel
-def survey(text, positions, shared, heads, order, level):
+def survey(text, positions, shared, heads, order, level, spelled):
     """Fill level int64 (order + 3,), zeros, as `Trie` names it. Returns the number of groups. Draws nothing.
 
-    `heads` int64 (U,) are the ranks of histories that differ from the one before.
+    `heads` int64 (U,) are the ranks of histories that differ from the one before. spelled int32 (U, order) gets of each
+    the symbols that it does not share, the most recent first.
     """
     level[1] = 1
     for u in range(heads.size):
         p = np.int64(positions[heads[u]])
         for k in range(np.int64(shared[heads[u]]) + 1, order + 1):
             level[k + 1] += 1
-            if text[p - k + 1] == 0:
+            symbol = text[p - k + 1]
+            spelled[u, k - 1] = symbol
+            if symbol == 0:
                 break
     for k in range(1, order + 2):
         level[k + 1] += level[k]
@@ -142,10 +145,10 @@ def survey(text, positions, shared, heads, order, level):
 
 
 @kernel
-def divide(text, positions, shared, heads, order, level, start, parent, child, label, count):
+def divide(spelled, histories, shared, heads, order, level, start, parent, child, label, count):
     """Fill the groups of all levels, as `Trie` names them: start, parent, child, label, and count, which is zeros.
 
-    `heads` and `level` as of `survey`. Draws nothing.
+    `spelled`, `heads` and `level` as of `survey`, `histories` in all. Draws nothing.
     """
     groups = start.size
     free = level.copy()
@@ -156,10 +159,9 @@ def divide(text, positions, shared, heads, order, level, start, parent, child, l
     child[0] = 1
     for u in range(heads.size):
         r = heads[u]
-        p = np.int64(positions[r])
         g = np.int64(0)
         for k in range(np.int64(shared[r]) + 1, order + 1):
-            symbol = text[p - k + 1]
+            symbol = spelled[u, k - 1]
             g = free[k]
             free[k] = g + 1
             start[g] = r
@@ -169,7 +171,7 @@ def divide(text, positions, shared, heads, order, level, start, parent, child, l
             current[k] = g
             if symbol == 0:
                 break
-        count[g] = (heads[u + 1] if u + 1 < heads.size else positions.size) - r
+        count[g] = (heads[u + 1] if u + 1 < heads.size else histories) - r
     child[groups] = groups
     for group in range(groups - 1, 0, -1):
         count[parent[group]] += count[group]
@@ -325,11 +327,12 @@ def build(text: Symbols, order: int, alphabet: int, key_bits: int = 64) -> Trie:
     positions, shared = sort_histories(text, order, alphabet + 2, key_bits)
     heads = np.flatnonzero(shared < order)
     level = np.zeros(order + 3, dtype=np.int64)
-    groups = survey(text, positions, shared, heads, order, level)
+    spelled = np.empty((len(heads), order), dtype=np.int32)
+    groups = survey(text, positions, shared, heads, order, level, spelled)
     start, parent, child, label = (np.empty(size, dtype=np.int32) for size in (groups, groups, groups + 1, groups))
     count, suffix, first = (np.zeros(size, dtype=np.int32) for size in (groups, groups, groups + 1))
     follower, symbol = (np.empty(groups - 2, dtype=np.int32) for _ in range(2))
-    divide(text, positions, shared, heads, order, level, start, parent, child, label, count)
+    divide(spelled, len(positions), shared, heads, order, level, start, parent, child, label, count)
     followed = count.copy()
     follow(text, parent, child, label, order, suffix, followed)
     list_followers(suffix, parent, label, first, follower, symbol)
