@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -376,18 +377,30 @@ def default_interrupt() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("default_interrupt")
-def test_ctrl_c_while_the_compiler_calls_back_is_given_again() -> None:
-    def _raw_object_cache_notify() -> str:  # what it raised would be lost in the compiler
-        signal.raise_signal(signal.SIGINT)
-        return "whole"
+class _Dying:
+    def __init__(self) -> None:
+        self.alive = True
 
-    reached = False
+    def __del__(self) -> None:  # what is raised here is lost
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.2)
+
+
+def _compile() -> None:
+    within: dict[str, Any] = {"__name__": "llvmlite.binding.ffi", "signal": signal, "time": time}
+    exec("def call():\n    signal.raise_signal(signal.SIGINT)\n    time.sleep(0.2)", within)
+    within["call"]()
+
+
+@pytest.mark.usefixtures("default_interrupt")
+@pytest.mark.parametrize("deaf", [_compile, _Dying])
+def test_ctrl_c_waits_for_the_compiler_and_for_what_would_swallow_it(deaf: Callable[[], object]) -> None:
+    returned, began = False, time.monotonic()
     with failure.guarded([]) as outcome:
-        assert _raw_object_cache_notify() == "whole"
-        time.sleep(30)
-        reached = True
-    assert outcome.code == 130 and not reached
+        deaf()
+        returned = True
+        threading.Event().wait(60)  # as `run` waits for its threads
+    assert outcome.code == 130 and returned and time.monotonic() - began < 30
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

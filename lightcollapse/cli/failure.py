@@ -17,6 +17,7 @@ import click
 from lightcollapse.errors import CardError, DataError, LightcollapseError, LimitError, MissingExtra
 
 INTERRUPTED = 130
+_DEAF = ("llvmlite.binding", "weakref")  # modules through which native code and the end of an object call Python
 
 _KINDS: tuple[tuple[type[BaseException], str, int], ...] = (
     (CardError, "card", 2),
@@ -70,14 +71,16 @@ class guarded:  # noqa: N801 - a context manager, named like one
         return True
 
     def _interrupt(self, _: int, frame: FrameType | None) -> None:
-        """Ctrl-C. While the compiler calls back into Python it would be swallowed, so there it is given again, a little
-        later.
+        """Ctrl-C. Where it would be swallowed, or would leave what native code owns half freed, it is given again, a
+        little later.
         """
         self._interrupted = True
         inside = frame
         while inside is not None:
-            if inside.f_code.co_name.startswith("_raw_object_cache"):
-                threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,)).start()
+            if inside.f_code.co_name == "__del__" or inside.f_globals.get("__name__", "").startswith(_DEAF):
+                again = threading.Timer(0.05, _interrupt_again)
+                again.daemon = True
+                again.start()
                 return
             inside = inside.f_back
         raise KeyboardInterrupt
@@ -95,6 +98,15 @@ class guarded:  # noqa: N801 - a context manager, named like one
         if isinstance(error, click.UsageError) and error.ctx is not None:
             talk(f"help: {error.ctx.command_path} --help")
         return code
+
+
+def _interrupt_again() -> None:
+    """Ctrl-C for the main thread, which wakes from what it waits for."""
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        signal.raise_signal(signal.SIGINT)
+    else:
+        signal.pthread_kill(main, signal.SIGINT)
 
 
 def describe(error: BaseException) -> tuple[str, int, str]:
