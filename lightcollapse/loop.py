@@ -8,7 +8,7 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from lightcollapse.errors import CardError, LimitError, MissingExtra, require
 from lightcollapse.families import Block, Family
-from lightcollapse.measured import Measured
-from lightcollapse.record import NEVER, Record
+from lightcollapse.measured import NEVER, Measured
+from lightcollapse.record import Record
 from lightcollapse.scenario import Scenario
 
 _LARGEST_REPLICATE = 2**32
@@ -148,22 +148,24 @@ def arguments(
 def _join(card: Scenario, seed: int, numbers: NDArray[np.uint64], size: int, done: dict[int, Block]) -> Record:
     """One record from the blocks that were done, in the order of the replicates."""
     starts = sorted(done)
-    metrics = Measured.joined([done[start].metrics for start in starts])
+    absorbed = np.concatenate([_absorbed(card.family, done[start]) for start in starts])
     return Record(
         scenario=card,
         seed=seed,
         replicates=np.concatenate([numbers[start : start + size] for start in starts]),
-        metrics=metrics,
-        absorbed=_absorbed(card.family, metrics),
+        metrics=Measured.joined([done[start].metrics for start in starts]),
+        absorbed=absorbed,
         excerpts=done[starts[0]].excerpts,
         provenance=_provenance() | card.family.provenance() | card.source.provenance(),
     )
 
 
-def _absorbed(family: Family, metrics: Mapping[str, NDArray[np.float64]]) -> NDArray[np.int64]:
+def _absorbed(family: Family, block: Block) -> NDArray[np.int64]:
     """First generation at which each chain reached the family's absorbing value, int64 (replicates,)."""
+    if block.absorbed is not None:
+        return block.absorbed
     name, value = family.absorbed_at
-    reached = metrics[name] == value
+    reached = block.metrics[name] == value
     return np.where(reached.any(axis=1), reached.argmax(axis=1), NEVER).astype(np.int64)
 
 

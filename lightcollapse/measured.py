@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+NEVER = -1  # the generation of what did not come
 Float = NDArray[np.float64]
 Later = Callable[[Mapping[str, Float]], Float]  # a metric from those that are known
 
@@ -25,7 +26,7 @@ class Measured(Mapping[str, Float]):
     ) -> None:
         self._known = dict(known)
         self._later = dict(later or {})
-        self._order = tuple(order or (*self._known, *self._later))
+        self._order = tuple(order or self._known | self._later)
 
     def __getitem__(self, name: str) -> Float:
         if name not in self._known:
@@ -40,10 +41,10 @@ class Measured(Mapping[str, Float]):
 
     @classmethod
     def joined(cls, parts: Sequence[Mapping[str, Float]]) -> Measured:
-        """The replicates of all parts, one after another; what was not worked out yet still is not."""
+        """The replicates of all parts, one after another; what no part has worked out yet still is not."""
         first = parts[0]
         if len(parts) == 1 and isinstance(first, Measured):
             return first
-        names = [name for name in first if not isinstance(first, Measured) or name in first._known]
+        names = [name for name in first if any(not isinstance(part, Measured) or name in part._known for part in parts)]
         later = first._later if isinstance(first, Measured) else {}
         return cls({name: np.concatenate([part[name] for part in parts]) for name in names}, later, tuple(first))

@@ -19,7 +19,6 @@ from lightcollapse.replacing import replacing
 from lightcollapse.scenario import Scenario
 
 _SCHEMA = "lightcollapse/record/1"
-NEVER = -1
 _DAMAGED = (
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError),  # of the archive
     *(KeyError, ValueError, TypeError, AttributeError),  # of what it holds

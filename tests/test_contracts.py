@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import pkgutil
 import re
@@ -22,6 +23,7 @@ from lightcollapse.errors import CardError
 from lightcollapse.families import FAMILIES, Categorical, Family, Gaussian, NGram
 from lightcollapse.families.base import used_columns
 from lightcollapse.loop import run
+from lightcollapse.measured import Measured
 from lightcollapse.record import Record
 from lightcollapse.regimes import (
     REGIMES,
@@ -438,6 +440,27 @@ def test_the_log_variance_goes_on_where_the_variance_is_too_small_for_a_float() 
     assert not any(np.isnan(values).any() for values in record.metrics.values())
     assert np.all(np.diff(record.metrics["mean"][:, -100:]) == 0.0)
     assert np.all(record.absorbed == -1)
+
+
+def test_the_log_variance_does_not_depend_on_where_it_becomes_too_small_for_a_float() -> None:
+    logs = []
+    for std in (1e120, 1.0, 1e-140):  # the first stays a float, the second leaves floats on the way, the third early
+        card = Scenario(Normal(0.0, std), Gaussian(), sample_size=2, generations=350)
+        record = run(card, seed=1, replicates=300)
+        logs.append(record.metrics["log_variance"] - 2.0 * math.log(std))
+    assert logs[0].min() > -1200.0 and np.any(logs[1] < -710.0) and np.any(logs[1][:, -1] > -690.0)
+    np.testing.assert_allclose(logs[1], logs[0], rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(logs[2], logs[0], rtol=1e-11, atol=1e-11)
+
+
+def test_what_one_part_knows_is_joined_from_all() -> None:
+    later = {"log": lambda known: np.log(known["value"])}
+    whole = Measured({"value": np.full((2, 1), 2.0)}, later)
+    known = Measured({"value": np.zeros((1, 1)), "log": np.full((1, 1), -800.0)}, later)
+    for parts in ([whole, known], [known, whole]):
+        joined = Measured.joined(parts)
+        assert list(joined) == ["value", "log"] and sorted(joined["log"].ravel())[0] == -800.0
+        assert sorted(joined["log"].ravel())[1:] == [math.log(2.0)] * 2
 
 
 @pytest.mark.parametrize("draws", ["statistics", "points"])

@@ -75,12 +75,12 @@ CHAINS = 3000
 
 
 def run_gaussian(schedule: Schedule, unbiased: bool, points: bool, source: Normal, chains: int) -> np.ndarray:
-    """float64 (3, chains, generations + 1)."""
+    """float64 (2, chains, generations + 1)."""
     keep = bool(np.any(schedule["take"] > 0) or np.any(schedule["anchor"] > 0))
-    out = np.empty((3, chains, len(schedule) + 1))
+    out = np.empty((2, chains, len(schedule) + 1))
     for start in range(0, chains, 64):
         numbers = np.arange(start, min(start + 64, chains), dtype=np.uint64)
-        block = np.empty((3, len(numbers), len(schedule) + 1))
+        block = np.empty((2, len(numbers), len(schedule) + 1))
         gaussian.recursion(
             integer_columns(schedule), weights(schedule), unbiased, points or keep, keep, source.mean, source.std,
             numbers, *KEY, block,

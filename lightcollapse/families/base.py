@@ -31,10 +31,13 @@ class Block:
     Attributes:
         metrics: name -> float64 (replicates, generations + 1).
         excerpts: a few words that each generation of the first replicate wrote, source first; empty where none.
+        absorbed: int64 (replicates,), the generation at which each was absorbed, or NEVER; None where that has to be
+            looked for in the metrics.
     """
 
     metrics: Mapping[str, NDArray[np.float64]]
     excerpts: tuple[str, ...] = ()
+    absorbed: NDArray[np.int64] | None = None
 
 
 class Simulation(Protocol):

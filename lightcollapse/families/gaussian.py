@@ -30,7 +30,7 @@ from lightcollapse.families.base import (
 )
 from lightcollapse.families.estimator import DensityEstimator, Estimator, Float
 from lightcollapse.kernels.draws import Draws
-from lightcollapse.measured import Measured
+from lightcollapse.measured import NEVER, Measured
 from lightcollapse.schedule import Schedule
 from lightcollapse.sources import Normal
 from lightcollapse.special import ndtr, ndtri
@@ -217,7 +217,7 @@ class GaussianSimulation:
         """
         if self.kept:
             return max(1, min(64, 2**23 // self.kept))
-        lanes, most = 256, 2**26 // (3 * 8 * (len(self.schedule) + 1))
+        lanes, most = 256, 2**26 // (2 * 8 * (len(self.schedule) + 1))
         if self.every_point:
             lanes, most = 64, min(most, 2**26 // int((self.schedule["fresh"] + self.schedule["sample"]).sum()))
         return lanes * max(1, min(256, most // lanes))
@@ -226,14 +226,14 @@ class GaussianSimulation:
     def memory(self) -> int:
         """Kept points and their order, the moments of batches, and the results."""
         lanes = min(self.block_size, 256)
-        return 8 * (lanes * (self.kept + 2 * len(self.schedule)) + self.kept + 3 * self.block_size * len(self.schedule))
+        return 8 * (lanes * (self.kept + 2 * len(self.schedule)) + self.kept + 4 * self.block_size * len(self.schedule))
 
     def run_block(self, replicates: NDArray[np.uint64]) -> Block:
         from lightcollapse.kernels.gaussian import recursion
         from lightcollapse.kernels.rng import key
 
-        out = np.empty((3, len(replicates), len(self.schedule) + 1))
-        recursion(
+        out = np.empty((2, len(replicates), len(self.schedule) + 1))
+        logs = recursion(
             *self.rows,
             self.family.variance == "unbiased",
             self.every_point,
@@ -244,17 +244,28 @@ class GaussianSimulation:
             *key(self.seed),
             out,
         )
-        return Block(measures(out[0], out[1], out[2], self.source))
+        mean, spread = out
+        if not logs:
+            return Block(measures(mean, spread, None, self.source), absorbed=np.full(len(replicates), NEVER))
+        log = np.where(spread < 0.0, spread, np.log(np.abs(spread)))
+        return Block(measures(mean, np.where(spread < 0.0, np.exp(log), spread), log, self.source))
 
 
-def measures(mean: Float, variance: Float, log_variance: Float, source: Normal) -> Measured:
-    """All metrics of a Gaussian from its moments; each array float64 (replicates, generations + 1).
+def measures(mean: Float, variance: Float, log_variance: Float | None, source: Normal) -> Measured:
+    """All metrics of a Gaussian from its moments; each array float64 (replicates, generations + 1), and None where no
+    variance is too small for its logarithm to be taken of it.
 
     A collapsed model has infinite divergences, never NaN.
     """
-    moments = {"mean": mean, "variance": variance, "log_variance": log_variance}
+    moments = {"mean": mean, "variance": variance}
+    if log_variance is not None:
+        moments["log_variance"] = log_variance
     later = {name: functools.partial(function, source=source) for name, function in _LATER.items()}
     return Measured(moments, later, Gaussian.metrics)
+
+
+def _log_variance(known: Mapping[str, Float], source: Normal) -> Float:
+    return np.log(known["variance"])
 
 
 def _shift(known: Mapping[str, Float], source: Normal) -> Float:
@@ -302,6 +313,7 @@ def _sharpness(known: Mapping[str, Float], source: Normal) -> Float:
 
 
 _LATER: dict[str, Callable[..., Float]] = {
+    "log_variance": _log_variance,
     "std": _std,
     "w2_squared": _w2_squared,
     "kl_model_source": _kl_model_source,

@@ -24,6 +24,7 @@ _FIRST = np.int64(0)  # typed: a literal in a call would compile the callee once
 _MANY = np.int64(MANY)
 _PAIR = np.int64(1)
 _NOTHING = np.uint64(0)
+_LEAST = 2.0**-1000  # a variance below which products would lose digits, and then everything
 LANES_OF_POINTS, LANES_OF_SUMS = 64, 256
 _RECENT = np.uint64(64)  # generations that are written to the record at once: several cache lines
 _APART = 8  # numbers more a row: a column of rows of 2 KiB would lie in two sets of the first-level cache
@@ -207,24 +208,24 @@ def _clear(group):
 
 @borrowing
 def _record(out, first, t, model, recent):
-    """Write the model's three rows into column t of out (3, replicates, generations + 1), from row `first` on, by way
-    of `recent` (3, _RECENT or all generations, more than lanes): written alone, each number would touch a cache line
-    of its own.
+    """Write mean and spread of the model into column t of out (2, replicates, generations + 1), from row `first` on,
+    by way of `recent` (2, _RECENT or all generations, more than lanes): written alone, each number would touch a cache
+    line of its own.
 
     Unsigned indices, which cannot count from the end: the compiler leaves out what would look for that.
     """
     at = np.uint64(t) % _RECENT
     start = np.uint64(t) - at
-    for row in range(model.shape[0]):
+    for row in range(len(recent)):
         for lane in range(model.shape[1]):
-            recent[row, at, lane] = model[row, lane]
+            recent[row, at, lane] = model[2 * row, lane]
     if at + ONE == _RECENT:
-        for row in range(model.shape[0]):
+        for row in range(len(recent)):
             for lane in range(model.shape[1]):
                 for i in range(_RECENT):
                     out[row, first + lane, start + i] = recent[row, i, lane]
     elif t == out.shape[2] - 1:
-        for row in range(model.shape[0]):
+        for row in range(len(recent)):
             for lane in range(model.shape[1]):
                 for i in range(at + ONE):
                     out[row, first + lane, start + i] = recent[row, i, lane]
@@ -232,7 +233,7 @@ def _record(out, first, t, model, recent):
 
 @borrowing
 def _write(group, count, generation, stream, model, draws, points, moments, kept, offset):
-    """Let `model`, float64 (3, lanes) of mean, variance and log variance, write `count` points.
+    """Let `model`, float64 (3, lanes) of mean, variance and spread, write `count` points.
 
     Standardised mean and squares go to `moments` (2, lanes), shifted and scaled ones to `group` (2, lanes), and the
     points themselves to `kept` from row `offset` on, where it has rows.
@@ -258,7 +259,7 @@ def _fit_pooled(model, divisor, synthetic, pooled, real, real_group):
     for lane in range(model.shape[1]):
         model[0, lane] = pooled[0, lane]
         model[1, lane] = pooled[1, lane] / divisor
-        model[2, lane] = math.log(model[1, lane]) if model[1, lane] > 0.0 else -np.inf
+        model[2, lane] = _spread(model[1, lane])
 
 
 @borrowing
@@ -272,19 +273,40 @@ def _fit_weighted(model, weight, synthetic, pooled, real, real_group):
             + (1.0 - weight) * pooled[1, lane] / synthetic
             + weight * (1.0 - weight) * shift * shift
         )
-        model[2, lane] = math.log(model[1, lane]) if model[1, lane] > 0.0 else -np.inf
+        model[2, lane] = _spread(model[1, lane])
+
+
+@borrowing
+def _spread(variance):
+    """What is recorded: the variance, or its logarithm, which is negative, where it is below _LEAST."""
+    if variance >= _LEAST:
+        return variance
+    return math.log(variance) if variance > 0.0 else -np.inf
 
 
 @borrowing
 def _fit_last(model, divisor, batch, moments):
-    """Fit to one batch of the model itself: the log variance is a sum of logs, so it goes on where the variance itself
+    """Fit to one batch of the model itself, whose variance is multiplied by a ratio: so its logarithm goes on where it
     is too small for a float.
     """
+    below = _FIRST
     for lane in range(model.shape[1]):
-        ratio = moments[1, lane] / divisor
         model[0, lane] = batch[0, lane]
-        model[1, lane] *= ratio
-        model[2, lane] += log_of(ratio) if ratio > 0.0 else -np.inf
+        model[1, lane] *= moments[1, lane] / divisor
+        below += (model[1, lane] < _LEAST) | (model[2, lane] < 0.0)
+    if below == 0:
+        for lane in range(model.shape[1]):
+            model[2, lane] = model[1, lane]
+        return
+    for lane in range(model.shape[1]):
+        before = model[2, lane]
+        if model[1, lane] >= _LEAST and before > 0.0:
+            model[2, lane] = model[1, lane]
+        else:
+            ratio = moments[1, lane] / divisor
+            log = (before if before < 0.0 else log_of(before)) + log_of(ratio) if ratio > 0.0 else -np.inf
+            model[1, lane] = math.exp(log)
+            model[2, lane] = model[1, lane] if model[1, lane] >= _LEAST else log
 
 
 @borrowing
@@ -370,7 +392,8 @@ def _part(part, t, role, row, law, draws, points, keep, moments, history):
 
 @borrowing
 def _generations(schedule, weights, unbiased, points, keep, source, model, draws, history, scratch, recent, out, first):
-    """The loop over generations of one block of lanes, whose rows of `out` begin with `first`.
+    """The loop over generations of one block of lanes, whose rows of `out` begin with `first`. Returns how many spreads
+    are logarithms.
 
     A training set has two parts (2, 2, lanes) of some sizes, the real and the synthetic one. Arrays are made outside:
     counts of references to them would take as long as the draws.
@@ -378,6 +401,7 @@ def _generations(schedule, weights, unbiased, points, keep, source, model, draws
     counts, offsets, _, _, _, _, _ = history
     moments, parts, sizes = scratch
     _record(out, first, _FIRST, model, recent)
+    logs = _logs(model[2])
     for t in range(1, len(schedule) + 1):
         row = schedule[t - 1]
         if t > 1:
@@ -394,6 +418,56 @@ def _generations(schedule, weights, unbiased, points, keep, source, model, draws
         else:
             _fit_pooled(model, divisor, sizes[1], parts[1], sizes[0], parts[0])
         _record(out, first, t, model, recent)
+        logs += _logs(model[2])
+    return logs
+
+
+@borrowing
+def _logs(spreads):
+    """How many of them are logarithms."""
+    logs = _FIRST
+    for lane in range(len(spreads)):
+        logs += spreads[lane] < 0.0
+    return logs
+
+
+@borrowing
+def _start(first, start, laws, draws, history, replicates):
+    """Make a block ready whose first replicate is the one at `first`: its numbers, both laws and the history."""
+    numbers, _, _, work = draws
+    _, places, _, _ = work
+    _, _, batches, _, _, running, state = history
+    lanes = len(numbers)
+    for lane in range(lanes):
+        numbers[lane] = replicates[first + lane]
+    for i in range(places.shape[1]):
+        places[0, i] = numbers[i % lanes]
+    for law in laws:
+        for row in range(len(start)):
+            for lane in range(lanes):
+                law[row, lane] = start[row]
+    for slot in range(len(batches)):
+        _clear(batches[slot])
+    _clear(running)
+    state[0] = 0
+    state[1] = -1
+
+
+@borrowing
+def _blocks(
+    schedule, weights, unbiased, points, keep, start, laws, draws, history, scratch, recent, replicates, out, first
+):
+    """As many whole blocks of lanes as there are from the replicate at `first` on, one after another."""
+    lanes = len(draws[0])
+    source, model = laws
+    logs = _FIRST
+    while first + lanes <= len(replicates):
+        _start(first, start, laws, draws, history, replicates)
+        logs += _generations(
+            schedule, weights, unbiased, points, keep, source, model, draws, history, scratch, recent, out, first
+        )
+        first += lanes
+    return logs
 
 
 def recursion(
@@ -408,7 +482,7 @@ def recursion(
     k0: np.uint64,
     k1: np.uint64,
     out: Float,
-) -> None:
+) -> bool:
     """Run replicates through all generations, as many side by side as the first-level cache holds.
 
     Args:
@@ -420,41 +494,49 @@ def recursion(
         source_mean, source_std: float64, the law of real data.
         replicates: uint64 (replicates,).
         k0, k1: uint64, the key words of the seed.
-        out: float64 (3, replicates, generations + 1), filled with mean, variance and log variance.
+        out: float64 (2, replicates, generations + 1), filled with the mean, and the variance or, below 2^-1000, its
+            logarithm, which is negative.
+
+    Returns:
+        Whether any is a logarithm.
     """
-    lanes = LANES_OF_POINTS if points else LANES_OF_SUMS
+    lanes = min(LANES_OF_POINTS if points else LANES_OF_SUMS, len(replicates))
     stored = int(schedule[0, 1] + schedule[:, 3].sum()) if keep else 0
-    start = np.array([source_mean, source_std * source_std, 2.0 * math.log(source_std)])
-    recent = np.empty((3, min(int(_RECENT), len(schedule) + 1), min(lanes, len(replicates)) + _APART))
-    for first in range(0, len(replicates), lanes):
-        numbers = np.ascontiguousarray(replicates[first : first + lanes])
-        source = np.repeat(start[:, None], len(numbers), axis=1)
+    variance = source_std * source_std
+    start = np.array([source_mean, variance, variance if variance >= _LEAST else 2.0 * math.log(source_std)])
+    numbers = np.ascontiguousarray(replicates)
+    blocks, left = divmod(len(numbers), lanes)
+    logs = 0
+    for first, width in ((0, lanes), (blocks * lanes, left)):
+        if width == 0:
+            continue
+        some = numbers[first : first + width].copy()
         history = (
             np.zeros(len(schedule) + 1, np.int64),  # points in batch g of the pool; batch 0 is the first real sample
             np.zeros(len(schedule) + 1, np.int64),  # and where they begin, where they are kept
-            np.zeros((_slots(schedule), 2, len(numbers))),  # their moments, in slots
-            np.empty((stored, len(numbers))),
+            np.empty((_slots(schedule), 2, width)),  # their moments, in slots
+            np.empty((stored, width)),
             (np.arange(stored), np.empty(stored, np.int64)),
-            np.zeros((2, len(numbers))),
-            np.array([0, -1]),
+            np.empty((2, width)),
+            np.empty(2, np.int64),
         )
-        scratch = (np.empty((2, len(numbers))), np.zeros((2, 2, len(numbers))), np.zeros(2, np.int64))
-        draws = (numbers, k0, k1, work(2 * CHUNK if points else 2, numbers))
-        _generations(
+        logs += _blocks(
             schedule,
             weights,
             unbiased,
             points,
             keep,
-            source,
-            source.copy(),
-            draws,
+            start,
+            (np.empty((3, width)), np.empty((3, width))),
+            (some, k0, k1, work(2 * CHUNK if points else 2, some)),
             history,
-            scratch,
-            recent,
+            (np.empty((2, width)), np.empty((2, 2, width)), np.empty(2, np.int64)),
+            np.empty((2, min(int(_RECENT), len(schedule) + 1), width + _APART)),
+            numbers,
             out,
             first,
         )
+    return logs > 0
 
 
 def work(rows: int, numbers: NDArray[np.uint64]) -> tuple[Float, NDArray[np.uint64], Float, Float]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightcollapse.record import NEVER, Record
+from lightcollapse.measured import NEVER
+from lightcollapse.record import Record
 
 Float = NDArray[np.float64]
 
