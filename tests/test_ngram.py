@@ -22,7 +22,7 @@ from lightcollapse.corpus import padding
 from lightcollapse.errors import CardError, DataError, LimitError
 from lightcollapse.families import NGram
 from lightcollapse.kernels import counting, followers, laws, ngram, trie
-from lightcollapse.kernels.smoothing import SMOOTHINGS
+from lightcollapse.kernels.smoothing import SMOOTHINGS, list_occurrences
 from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Replace, Window
 from lightcollapse.sources import Normal, Text
 
@@ -675,7 +675,7 @@ def test_one_signature_a_kernel(path: str) -> None:
     for smoothing in SMOOTHINGS:
         model = ngram.Model(as_text([[1, 2, 1], [2, 2]]), 2, 2, smoothing)
         model.write(30, 5, 1, 2, 3, 0.8, 1, 0.9)
-    kernels = (trie.pack, trie.compare, trie.divide, trie.follow, trie.list_followers, trie.locate)
+    kernels = (trie.pack, trie.compare, trie.divide, trie.follow, trie.list_followers, list_occurrences)
     kernels += (followers.fill_bitmaps, ngram.score, ngram.write, counting.mark_words, laws.intervals, laws.write_cut)
     for kernel in kernels:  # kept machine code has one signature, and any other call goes to the dispatcher
         kept = kernel._native is not None

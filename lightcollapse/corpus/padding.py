@@ -30,7 +30,9 @@ def runs(text: Symbols) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def join(texts: list[Symbols]) -> Symbols:
-    """The documents of all texts, in order."""
+    """The documents of all texts, in order; of one text that text itself."""
+    if len(texts) == 1:
+        return texts[0]
     return np.concatenate([*(text[:-1] for text in texts), EMPTY])
 
 
@@ -50,12 +52,12 @@ def take(text: Symbols, order: NDArray[np.int64], symbols: int) -> Symbols:
 
 def head(text: Symbols, symbols: int) -> Symbols:
     """The first `symbols` symbols of padded documents."""
-    begin, length = runs(text)
-    ends = np.cumsum(length)
-    if symbols >= (ends[-1] if len(ends) else 0):
+    if symbols >= size(text):
         return text
     if symbols == 0:
         return EMPTY
+    begin, length = runs(text)
+    ends = np.cumsum(length)
     last = int(np.searchsorted(ends, symbols))
     stop = begin[last] + length[last] - (ends[last] - symbols)
     return np.concatenate([text[:stop], EMPTY])

@@ -430,8 +430,8 @@ class LanguageSimulation:
 
     def excerpt(self, text: padding.Symbols) -> str:
         """A few words from the first document."""
-        begin, length = padding.runs(text)
-        return excerpt(self.human.decode(text[begin[0] : begin[0] + min(int(length[0]), 4 * _EXCERPT)]))
+        first = text[1 : 1 + 4 * _EXCERPT]
+        return excerpt(self.human.decode(first[: padding.runs(np.append(first, 0))[1][0]]))
 
 
 def _refuse_larger(schedule: Schedule, name: str, symbols: int) -> None:

@@ -24,8 +24,9 @@ Int = NDArray[np.int64]
 
 
 @kernel
-def pack_ends(text, bits, keys):
-    """Fill keys uint64 with the LONGEST last symbols up to each symbol, the last one highest. Draws nothing.
+def pack_ends(text, bits, keys, short):
+    """Fill keys uint64, or where it is empty short uint32, with the LONGEST last symbols up to each symbol, the last
+    one highest. Draws nothing.
 
     0 stands for what lies before the document. Returns how many keys there are.
     """
@@ -38,6 +39,9 @@ def pack_ends(text, bits, keys):
         key = (key >> width) | (symbol << top)
         if symbol == _ZERO:
             key = _ZERO
+        elif short.size > 0:
+            short[written] = np.uint32(key)
+            written += 1
         else:
             keys[written] = key
             written += 1
@@ -60,8 +64,9 @@ def count_ends(text, bits, table):
 
 
 @kernel
-def census(keys, bits, distinct, few, many):
-    """Count the n-grams of sorted keys: distinct int64 (LONGEST,). Draws nothing.
+def census(keys, short, bits, distinct, few, many):
+    """Count the n-grams of sorted keys, uint64 or uint32, one of which is empty: distinct int64 (LONGEST,). Draws
+    nothing.
 
     Of those of LONGEST symbols, few int64 (counts,) tells how many occur so often; larger counts are listed in many
     int64. Returns how many of these there are.
@@ -70,8 +75,11 @@ def census(keys, bits, distinct, few, many):
     listed = 0
     before = _ZERO
     begin = 0
-    for j in range(keys.size + 1):
-        key = keys[j] if j < keys.size else _ZERO
+    held = keys.size + short.size
+    for j in range(held + 1):
+        key = _ZERO
+        if j < held:
+            key = np.uint64(short[j]) if short.size > 0 else keys[j]
         different = key ^ before
         if different == _ZERO:
             continue
@@ -107,16 +115,16 @@ def count_ngrams(text: Symbols, alphabet: int, key_bits: int = 64) -> tuple[Int,
 
 def _of_keys(text: Symbols, bits: int) -> tuple[Int, float]:
     """By sorting keys that hold an n-gram each: of 32 bits where they suffice, as these sort in half the time."""
-    keys = np.empty(len(text), dtype=np.uint64)
-    keys = keys[: pack_ends(text, bits, keys)]
-    if LONGEST * bits <= 32:
-        keys = np.sort(keys.astype(np.uint32)).astype(np.uint64)
-    else:
-        keys.sort()
+    fit = LONGEST * bits <= 32
+    keys = np.empty(0 if fit else len(text), dtype=np.uint64)
+    short = np.empty(len(text) if fit else 0, dtype=np.uint32)
+    held = pack_ends(text, bits, keys, short)
+    keys, short = keys[:held], short[:held]
+    (short if fit else keys).sort()
     distinct = np.zeros(LONGEST, dtype=np.int64)
     few = np.zeros(_FEW, dtype=np.int64)
-    many = np.empty(len(keys) // _FEW + 1, dtype=np.int64)
-    many = many[: census(keys, bits, distinct, few, many)]
+    many = np.empty(held // _FEW + 1, dtype=np.int64)
+    many = many[: census(keys, short, bits, distinct, few, many)]
     counts, sizes = np.unique(many, return_counts=True)
     seen = np.flatnonzero(few)
     return distinct, _entropy(np.concatenate([seen, counts]), np.concatenate([few[seen], sizes]))
@@ -129,14 +137,14 @@ def _of_table(text: Symbols, bits: int) -> tuple[Int, float]:
     keys = np.flatnonzero(table)
     distinct = np.zeros(LONGEST, dtype=np.int64)
     nothing = np.zeros(len(keys) + 1, dtype=np.int64)
-    census(keys.astype(np.uint64), bits, distinct, nothing, nothing)
+    census(keys.astype(np.uint64), np.empty(0, dtype=np.uint32), bits, distinct, nothing, nothing)
     whole = keys[keys & (2**bits - 1) != 0]
     return distinct, _entropy(*np.unique(table[whole].astype(np.int64), return_counts=True))
 
 
 def _of_histories(text: Symbols, alphabet: int, key_bits: int) -> tuple[Int, float]:
     """By sorting in stages: for alphabets of which no four symbols fit a key."""
-    positions, shared = sort_histories(text, LONGEST, alphabet + 2, key_bits)
+    positions, shared, *_ = sort_histories(text, LONGEST, alphabet + 2, key_bits)
     inside = text[:-1] != 0
     reach = inside.astype(np.uint8)  # symbols of the n-grams that end here, up to LONGEST
     unbroken = inside.copy()

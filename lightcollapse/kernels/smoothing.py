@@ -90,16 +90,28 @@ def _told(trie: Trie) -> np.int64:
 
 
 @kernel
-def list_occurrences(positions, deepest, arrived, accept, entry, keep):
+def list_occurrences(text, positions, start, child, count, states, accept, arrived, chance, entry, keep):
     """Fill entry uint64 and keep uint32 (unless `accept` is empty) with what followed each history, in sorted order.
 
-    `arrived` uint64 (G,) is the entry that leads to each group, `accept` uint32 (G,) its chance. Draws nothing.
+    `states` int64 (G,) and `accept` uint32 (G,) are the state that a group leads to, and its chance; arrived uint64 and
+    chance uint32, (P + 1,), are used up: entry and chance of the deepest group of each position. Draws nothing.
     """
+    arrived[positions.size] = 0  # the end of the last document
+    if accept.size > 0:
+        chance[positions.size] = accept[0]
+    for g in range(1, start.size):
+        if child[g] < child[g + 1]:
+            continue
+        begin = start[g]
+        one = (np.uint64(states[g]) << _S32) | np.uint64(text[positions[begin]])
+        for r in range(begin, begin + count[g]):
+            arrived[positions[r]] = one
+        for r in range(begin, begin + count[g] if accept.size > 0 else begin):
+            chance[positions[r]] = accept[g]
     for r in range(positions.size):
-        group = deepest[positions[r] + 1]
-        entry[r] = arrived[group]
-        if accept.size > 0:
-            keep[r] = accept[group]
+        entry[r] = arrived[positions[r] + 1]
+    for r in range(positions.size if accept.size > 0 else 0):
+        keep[r] = chance[positions[r] + 1]
 
 
 def _occurrences(
@@ -115,10 +127,13 @@ def _occurrences(
     urn[:, 1] = np.where(trie.followed[:contexts] > 0, trie.count[:contexts], 0)
     urn[:, 2] = _ALWAYS
     urn[:, 3] = 2 * (trie.parent[:contexts] + 1) + _whole(trie)
-    arrived = (states << 32) | trie.text[trie.positions[trie.start]]  # the state that a symbol leads to, and the symbol
     entry = np.empty(len(trie.positions) + more, dtype=np.uint64)
     keep = np.empty(len(entry) if len(accept) else 0, dtype=np.uint32)
-    list_occurrences(trie.positions, trie.deepest, arrived.view(np.uint64), accept, entry, keep)
+    arrived = np.empty(len(trie.text), dtype=np.uint64)
+    chance = np.empty(len(trie.text) if len(accept) else 0, dtype=np.uint32)
+    list_occurrences(
+        trie.text, trie.positions, trie.start, trie.child, trie.count, states, accept, arrived, chance, entry, keep
+    )
     return urn, entry, keep
 
 

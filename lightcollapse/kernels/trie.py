@@ -9,8 +9,8 @@ follow) and an n-gram (its most recent symbol in the context of the older ones).
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ Symbols = NDArray[np.int32]
 
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
+_MANTISSA, _BIAS = np.int64(52), np.int64(1023)  # of a float64
 _SPARSE = np.int64(8)  # children are searched for where there are so many times fewer than they are among
 
 
@@ -34,9 +35,15 @@ def pack(text, first, count, bits, index_bits, rank, keys):
     top = np.uint64(bits * (count - 1))
     above = np.uint64(bits * count)
     low = np.uint64(index_bits)
+    mask = (_ONE << low) - _ONE
     begin = 0
     chunk = np.uint64(0)
-    for i in range(keys.size):
+    for i in range(keys.size if first == 0 else 0):
+        symbol = np.uint64(text[i])
+        chunk = (chunk >> width) | (symbol << top)
+        chunk = chunk if symbol != _ZERO else _ZERO
+        keys[i] = (chunk << low) | (np.uint64(i) & mask)
+    for i in range(0 if first == 0 else keys.size):
         if text[i] == 0:
             begin = i
         chunk = (chunk >> width) | (np.uint64(text[max(i - first, 0)]) << top)
@@ -60,36 +67,43 @@ def compare(keys, index_bits, bits, count, first, class_shared, shared, position
     low = np.uint64(index_bits)
     above = np.uint64(bits * count)
     mask = (_ONE << low) - _ONE
-    staged = class_shared.size > 0
     if index_bits > 0:
         for r in range(keys.size):
             positions[r] = np.int32(keys[r] & mask)
-    before = keys[0] >> low
+    share = (2**16 + bits - 1) // bits  # times a number below 64, over 2^16: that number over `bits`
     shared[0] = 0
     for r in range(1, keys.size):
-        value = keys[r] >> low
-        different = value ^ before
-        before = value
-        if different == _ZERO:
-            shared[r] = first + count
-        elif staged and (different >> above) != _ZERO:
-            shared[r] = class_shared[np.int64(value >> above)]
-        else:
-            same = first
-            for j in range(count):
-                if (different >> np.uint64(bits * (count - 1 - j))) == _ZERO:
-                    same += 1
-            shared[r] = same
+        different = (keys[r] ^ keys[r - 1]) >> low
+        different &= ~(different >> _ONE)  # its first bit is left, and what rounds to no higher one
+        highest = (np.float64(different).view(np.int64) >> _MANTISSA) - _BIAS
+        same = first + count - 1 - ((highest * share) >> 16)
+        shared[r] = np.uint8(max(same, 0) if different != _ZERO else first + count)
+    for r in range(1, keys.size if class_shared.size > 0 else 1):
+        if ((keys[r] ^ keys[r - 1]) >> low) >> above != _ZERO:
+            shared[r] = class_shared[np.int64((keys[r] >> low) >> above)]
 
 
-def sort_histories(
-    text: Symbols, order: int, alphabet: int, key_bits: int = 64
-) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Positions sorted by reversed history of `order` symbols, and how many symbols each shares with the one before.
+class Histories(NamedTuple):
+    """All histories of padded documents, sorted.
+
+    positions  int32 (P,)   where each ends
+    shared     uint8 (P,)   how many symbols it shares with the one before; the pad and what lies beyond it count
+    keys       uint64 (P,)  its symbols, or (0,) where they take more than one key
+    low, bits  int          bits of a key below its symbols, and of a symbol
+    """
+
+    positions: NDArray[np.int32]
+    shared: NDArray[np.uint8]
+    keys: NDArray[np.uint64]
+    low: int
+    bits: int
+
+
+def sort_histories(text: Symbols, order: int, alphabet: int, key_bits: int = 64) -> Histories:
+    """The reversed histories of `order` symbols, in order.
 
     `alphabet` bounds the symbols (exclusive). Symbols and position share one 64-bit key where they fit; where they do
-    not, later stages sort by the dense rank so far and the next symbols. `key_bits` is smaller only in tests. Returns
-    int32 (len(text) - 1,) and uint8 of the same shape; a history shares the pad and what lies beyond it with its like.
+    not, later stages sort by the dense rank so far and the next symbols. `key_bits` is smaller only in tests.
     """
     size = len(text) - 1
     bits = max(1, int(alphabet - 1).bit_length())
@@ -115,7 +129,7 @@ def sort_histories(
         compare(keys, low, bits, count, first, class_shared, shared, positions)
         first += count
         if first >= order:
-            return positions, shared
+            return Histories(positions, shared, keys if count == order else keys[:0], low, bits)
         fresh = shared < first
         fresh[0] = True
         rank = np.empty(size, dtype=np.uint64)
@@ -124,18 +138,22 @@ def sort_histories(
 
 
 @kernel
-def survey(text, positions, shared, heads, order, level, spelled):
+def survey(text, positions, shared, keys, low, bits, heads, order, level, spelled):
     """Fill level int64 (order + 3,), zeros, as `Trie` names it. Returns the number of groups. Draws nothing.
 
-    `heads` int64 (U,) are the ranks of histories that differ from the one before. spelled int32 (U, order) gets of each
-    the symbols that it does not share, the most recent first.
+    What is known of the histories is that of `Histories`; `heads` int64 (U,) are the ranks of those that differ from
+    the one before. spelled int32 (U, order) gets of each the symbols that it does not share, the most recent first.
     """
+    mask = (_ONE << np.uint64(bits)) - _ONE
     level[1] = 1
     for u in range(heads.size):
-        p = np.int64(positions[heads[u]])
-        for k in range(np.int64(shared[heads[u]]) + 1, order + 1):
+        r = heads[u]
+        for k in range(np.int64(shared[r]) + 1, order + 1):
             level[k + 1] += 1
-            symbol = text[p - k + 1]
+            if keys.size > 0:
+                symbol = np.int32((keys[r] >> np.uint64(low + bits * (order - k))) & mask)
+            else:
+                symbol = text[np.int64(positions[r]) - k + 1]
             spelled[u, k - 1] = symbol
             if symbol == 0:
                 break
@@ -240,15 +258,6 @@ def list_followers(suffix, parent, label, first, follower, symbol):
         symbol[slot] = recent[g]
 
 
-@kernel
-def locate(positions, start, child, count, deepest):
-    """Fill deepest int32 (P + 1,) with the deepest group of each position. Draws nothing."""
-    for g in range(1, start.size):
-        if child[g] == child[g + 1]:
-            for r in range(start[g], start[g] + count[g]):
-                deepest[positions[r]] = g
-
-
 @lent
 def find(first, symbol, context, wanted):
     """The slot of the n-gram `context wanted`, or -1 where it does not occur. Draws nothing."""
@@ -300,13 +309,6 @@ class Trie:
     follower: NDArray[np.int32]
     symbol: NDArray[np.int32]
 
-    @functools.cached_property
-    def deepest(self) -> NDArray[np.int32]:
-        """Deepest group of each position: int32 (P + 1,). Only writing asks for it."""
-        deepest = np.zeros(len(self.text), dtype=np.int32)
-        locate(self.positions, self.start, self.child, self.count, deepest)
-        return deepest
-
     @property
     def types(self) -> NDArray[np.int32]:
         """T(h): distinct symbols that follow each context. int32 (G,)"""
@@ -324,11 +326,12 @@ class Trie:
 
 def build(text: Symbols, order: int, alphabet: int, key_bits: int = 64) -> Trie:
     """The trie of all n-grams of the padded documents `text`, n <= order; symbols lie in 1..alphabet + 1."""
-    positions, shared = sort_histories(text, order, alphabet + 2, key_bits)
+    positions, shared, *keys = sort_histories(text, order, alphabet + 2, key_bits)
     heads = np.flatnonzero(shared < order)
     level = np.zeros(order + 3, dtype=np.int64)
     spelled = np.empty((len(heads), order), dtype=np.int32)
-    groups = survey(text, positions, shared, heads, order, level, spelled)
+    groups = survey(text, positions, shared, *keys, heads, order, level, spelled)
+    del keys
     start, parent, child, label = (np.empty(size, dtype=np.int32) for size in (groups, groups, groups + 1, groups))
     count, suffix, first = (np.zeros(size, dtype=np.int32) for size in (groups, groups, groups + 1))
     follower, symbol = (np.empty(groups - 2, dtype=np.int32) for _ in range(2))
