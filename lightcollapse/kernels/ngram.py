@@ -250,12 +250,16 @@ class Model:
         self.slots = alphabet if closed else alphabet + 1
         self._smoothing = SMOOTHINGS[smoothing]
         self._tables = self._smoothing.tables(trie, self.slots)
-        self._states = states_of(trie)
         roots = int(trie.first[1])
         unigram = np.full(alphabet + 2, -1, dtype=np.int32)
         unigram[trie.symbol[:roots]] = trie.follower[:roots]
         self._decoders: dict[tuple[float, int, float], Decoder] = {}
         self._unigram = unigram
+
+    @functools.cached_property
+    def _states(self) -> NDArray[np.int64]:
+        """The state that each n-gram leads to."""
+        return states_of(self.trie)
 
     @functools.cached_property
     def _automaton(self) -> tuple[NDArray[Any], ...]:

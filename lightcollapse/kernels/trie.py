@@ -208,10 +208,10 @@ def _child(child, label, g, wanted):
 
 
 @kernel
-def follow(text, parent, child, label, order, suffix, followed):
+def follow(text, ends, parent, child, label, order, suffix, followed):
     """Fill the suffix of each group, zeros before, and take what no symbol follows from `followed`, a copy of count.
 
-    Names are those of `Trie`. Draws nothing.
+    Names are those of `Trie`; `ends` int64 are the positions of the pads. Draws nothing.
 
     The children of a group are among those of its suffix, by label: both are sorted, and are merged.
     """
@@ -229,15 +229,15 @@ def follow(text, parent, child, label, order, suffix, followed):
                 at += 1
             suffix[c] = at
             at += 1
-    for i in range(text.size - 1):
-        if text[i + 1] == 0:  # a document ends: nothing follows this history
-            history = np.int64(0)
-            for k in range(order):
-                followed[history] -= 1
-                history = _child(child, label, history, text[i - k])
-                if text[i - k] == 0:
-                    break
+    for document in range(1, ends.size):  # nothing follows the history at the end of one
+        i = ends[document] - 1
+        history = np.int64(0)
+        for k in range(order):
             followed[history] -= 1
+            history = _child(child, label, history, text[i - k])
+            if text[i - k] == 0:
+                break
+        followed[history] -= 1
 
 
 @kernel
@@ -332,12 +332,15 @@ def build(text: Symbols, order: int, alphabet: int, key_bits: int = 64) -> Trie:
     spelled = np.empty((len(heads), order), dtype=np.int32)
     groups = survey(text, positions, shared, *keys, heads, order, level, spelled)
     del keys
-    start, parent, child, label = (np.empty(size, dtype=np.int32) for size in (groups, groups, groups + 1, groups))
-    count, suffix, first = (np.zeros(size, dtype=np.int32) for size in (groups, groups, groups + 1))
-    follower, symbol = (np.empty(groups - 2, dtype=np.int32) for _ in range(2))
+    whole = np.empty((9, groups + 1), dtype=np.int32)  # at once: memory comes in large pages then
+    start, parent, label, count, suffix = whole[:5, :groups]
+    child, first = whole[5:7]
+    follower, symbol = whole[7:, : groups - 2]
+    for zeros in (count, suffix, first):
+        zeros[:] = 0
     divide(spelled, len(positions), shared, heads, order, level, start, parent, child, label, count)
     followed = count.copy()
-    follow(text, parent, child, label, order, suffix, followed)
+    follow(text, np.flatnonzero(text == 0), parent, child, label, order, suffix, followed)
     list_followers(suffix, parent, label, first, follower, symbol)
     return Trie(text, order, alphabet, positions, level, start, parent, child, label, suffix, count, followed,
                 first, follower, symbol)  # fmt: skip
