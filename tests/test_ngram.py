@@ -20,7 +20,7 @@ from scipy import stats
 
 from lightcollapse.corpus import padding
 from lightcollapse.errors import CardError, DataError, LimitError
-from lightcollapse.families import NGram
+from lightcollapse.families import NGram, language_model
 from lightcollapse.kernels import counting, followers, laws, ngram, trie
 from lightcollapse.kernels.smoothing import SMOOTHINGS, list_occurrences
 from lightcollapse.regimes import Accumulate, AccumulateSubsample, FixedReal, FreshFraction, Replace, Window
@@ -503,6 +503,10 @@ def test_metrics_are_those_of_the_slow_twins(path: str, smoothing: str) -> None:
             assert column[name][generation] == pytest.approx(np.mean(values)), name
     assert set(column["unknown_share"]) == {0.0}
     assert len(block.excerpts) == 3
+    for length in (1, 3, 40, 263, 264, 265, 1000):  # of the first document, which the next must not be mixed with
+        documents = [np.resize(simulation.human.training[1:30], length), simulation.human.training[5:20]]
+        text = np.concatenate([part for one in documents for part in ([0], one)] + [[0]]).astype(np.int32)
+        assert simulation.excerpt(text) == language_model.excerpt(simulation.human.decode(documents[0][:264]))
     assert all(0 < len(excerpt) <= 66 and excerpt.isprintable() for excerpt in block.excerpts)
 
 

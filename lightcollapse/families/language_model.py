@@ -430,8 +430,8 @@ class LanguageSimulation:
 
     def excerpt(self, text: padding.Symbols) -> str:
         """A few words from the first document."""
-        first = text[1 : 1 + 4 * _EXCERPT]
-        return excerpt(self.human.decode(first[: padding.runs(np.append(first, 0))[1][0]]))
+        first = np.append(text[1 : 1 + 4 * _EXCERPT], padding.EMPTY)
+        return excerpt(self.human.decode(first[: np.argmin(first != 0)]))
 
 
 def _refuse_larger(schedule: Schedule, name: str, symbols: int) -> None:
