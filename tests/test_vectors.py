@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -282,3 +286,42 @@ def test_room_begins_with_a_cache_line(shape: tuple[int, ...]) -> None:
     made = room(*shape)
     assert made.shape == shape and made.dtype == np.float64 and made.flags.c_contiguous
     assert made.ctypes.data % 64 == 0 and not made.any()
+
+
+_KERNELS = """
+import sys
+import numpy as np
+from lightcollapse.compiler import borrowing, lent
+from lightcollapse.kernels.vectors import keep, load_many
+
+@lent
+def doubled(x):  # takes nothing but an array, and returns what stays in registers
+    return load_many(x, np.int64(0)) + load_many(x, np.int64(0))
+
+@borrowing
+def once(x):
+    keep(x, np.int64(0), doubled(x), np.int64(32))
+
+@borrowing
+def twice(x):
+    keep(x, np.int64(0), doubled(x) * 2.0, np.int64(32))
+
+x = np.ones(32)
+(once if sys.argv[1] == "once" else twice)(x)
+print(x.sum())
+"""
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="nothing is compiled")
+def test_what_one_process_compiled_serves_the_kernels_of_another(tmp_path: Path) -> None:
+    file = tmp_path / "kernels_of_a_test.py"
+    file.write_text(_KERNELS)
+    environment = os.environ | {"LIGHTCOLLAPSE_CACHE_DIR": str(tmp_path / "cache")}
+    said = [
+        subprocess.run(
+            [sys.executable, str(file), which], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for which in ("once", "twice")
+    ]
+    assert said == ["64.0\n", "128.0\n"]
+    assert len(list((tmp_path / "cache").rglob("*doubled*.nbc"))) == 1

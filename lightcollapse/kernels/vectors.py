@@ -162,6 +162,13 @@ def room(*shape: int) -> NDArray[np.float64]:
     return whole[start : start + size].reshape(shape)
 
 
+_TYPES: dict[str, Any] = {}  # of numba's, by their names
+
+
+def _type_of(name: str) -> Any:
+    return _TYPES[name]
+
+
 @extension
 def register() -> None:
     """Teach numba the values and what is done with them. None of them crosses the boundary of a kernel."""
@@ -175,7 +182,8 @@ def register() -> None:
 
     def value(name: str, vector: Any) -> Any:
         class Value(types.Type):
-            pass
+            def __reduce__(self) -> Any:  # numba keeps types with its machine code, for other processes
+                return _type_of, (self.name,)
 
         @register_model(Value)
         class Model(models.PrimitiveModel):
@@ -183,6 +191,7 @@ def register() -> None:
                 super().__init__(manager, found, vector)
 
         made = Value(name=name)
+        _TYPES[name] = made
         vectors[made] = vector
         return made
 
