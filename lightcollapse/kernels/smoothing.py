@@ -90,28 +90,31 @@ def _told(trie: Trie) -> np.int64:
 
 
 @kernel
-def list_occurrences(text, positions, start, child, count, states, accept, arrived, chance, entry, keep):
+def list_occurrences(
+    text, positions, whole, start, count, first, follower, symbol, states, accept, leads, chances, entry, keep
+):
     """Fill entry uint64 and keep uint32 (unless `accept` is empty) with what followed each history, in sorted order.
 
-    `states` int64 (G,) and `accept` uint32 (G,) are the state that a group leads to, and its chance; arrived uint64 and
-    chance uint32, (P + 1,), are used up: entry and chance of the deepest group of each position. Draws nothing.
+    `whole` bool (C,) tells the contexts that no other is part of, which hold every history once; `states` int64 (G,)
+    and `accept` uint32 (G,) are the state that a group leads to, and its chance; leads uint64 and chances uint32, one a
+    symbol, are used up: entry and chance of each symbol in one context. Draws nothing.
     """
-    arrived[positions.size] = 0  # the end of the last document
-    if accept.size > 0:
-        chance[positions.size] = accept[0]
-    for g in range(1, start.size):
-        if child[g] < child[g + 1]:
+    some = accept.size > 0
+    leads[0] = np.uint64(states[1]) << _S32  # a document ends
+    if some:
+        chances[0] = accept[1]
+    for h in range(whole.size):
+        if not whole[h]:
             continue
-        begin = start[g]
-        one = (np.uint64(states[g]) << _S32) | np.uint64(text[positions[begin]])
-        for r in range(begin, begin + count[g]):
-            arrived[positions[r]] = one
-        for r in range(begin, begin + count[g] if accept.size > 0 else begin):
-            chance[positions[r]] = accept[g]
-    for r in range(positions.size):
-        entry[r] = arrived[positions[r] + 1]
-    for r in range(positions.size if accept.size > 0 else 0):
-        keep[r] = chance[positions[r] + 1]
+        for slot in range(first[h], first[h + 1]):
+            leads[symbol[slot]] = (np.uint64(states[follower[slot]]) << _S32) | np.uint64(symbol[slot])
+            if some:
+                chances[symbol[slot]] = accept[follower[slot]]
+        for r in range(start[h], start[h] + count[h]):
+            following = text[positions[r] + 1]
+            entry[r] = leads[following]
+            if some:
+                keep[r] = chances[following]
 
 
 def _occurrences(
@@ -126,14 +129,14 @@ def _occurrences(
     urn[:, 0] = trie.start[:contexts]
     urn[:, 1] = np.where(trie.followed[:contexts] > 0, trie.count[:contexts], 0)
     urn[:, 2] = _ALWAYS
-    urn[:, 3] = 2 * (trie.parent[:contexts] + 1) + _whole(trie)
+    whole = _whole(trie)
+    urn[:, 3] = 2 * (trie.parent[:contexts] + 1) + whole
     entry = np.empty(len(trie.positions) + more, dtype=np.uint64)
     keep = np.empty(len(entry) if len(accept) else 0, dtype=np.uint32)
-    arrived = np.empty(len(trie.text), dtype=np.uint64)
-    chance = np.empty(len(trie.text) if len(accept) else 0, dtype=np.uint32)
     list_occurrences(
-        trie.text, trie.positions, trie.start, trie.child, trie.count, states, accept, arrived, chance, entry, keep
-    )
+        trie.text, trie.positions, whole, trie.start, trie.count, trie.first, trie.follower, trie.symbol, states,
+        accept, np.empty(trie.alphabet + 2, dtype=np.uint64), np.empty(trie.alphabet + 2, dtype=np.uint32), entry, keep,
+    )  # fmt: skip
     return urn, entry, keep
 
 
