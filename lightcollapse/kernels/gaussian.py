@@ -391,38 +391,6 @@ def _part(part, t, role, row, law, draws, points, keep, moments, history):
 
 
 @borrowing
-def _generations(schedule, weights, unbiased, points, keep, source, model, draws, history, scratch, recent, out, first):
-    """The loop over generations of one block of lanes, whose rows of `out` begin with `first`. Returns how many spreads
-    are logarithms.
-
-    A training set has two parts (2, 2, lanes) of some sizes, the real and the synthetic one. Arrays are made outside:
-    counts of references to them would take as long as the draws.
-    """
-    counts, offsets, _, _, _, _, _ = history
-    moments, parts, sizes = scratch
-    _record(out, first, _FIRST, model, recent)
-    logs = _logs(model[2])
-    for t in range(1, len(schedule) + 1):
-        row = schedule[t - 1]
-        if t > 1:
-            counts[t - 1] = row[3]
-            offsets[t - 1] = offsets[t - 2] + counts[t - 2]
-        for role in range(2):
-            law = source if role == 0 else model
-            sizes[role] = _part(parts[role], t, role, row, law, draws, points, keep, moments, history)
-        divisor = float(row[0] - 1) if unbiased else float(row[0])
-        if not math.isnan(weights[t - 1]):
-            _fit_weighted(model, weights[t - 1], sizes[1], parts[1], sizes[0], parts[0])
-        elif sizes[0] == 0 and row[4] == t - 1 and t > 1 and row[5] == ALL:
-            _fit_last(model, divisor, parts[1], moments)
-        else:
-            _fit_pooled(model, divisor, sizes[1], parts[1], sizes[0], parts[0])
-        _record(out, first, t, model, recent)
-        logs += _logs(model[2])
-    return logs
-
-
-@borrowing
 def _logs(spreads):
     """How many of them are logarithms."""
     logs = _FIRST
@@ -457,15 +425,39 @@ def _start(first, start, laws, draws, history, replicates):
 def _blocks(
     schedule, weights, unbiased, points, keep, start, laws, draws, history, scratch, recent, replicates, out, first
 ):
-    """As many whole blocks of lanes as there are from the replicate at `first` on, one after another."""
+    """As many whole blocks of lanes as there are from the replicate at `first` on, each through all generations.
+    Returns how many spreads are logarithms.
+
+    A training set has two parts (2, 2, lanes) of some sizes, the real and the synthetic one. Arrays are made outside:
+    counts of references to them would take as long as the draws. Both loops stand in one kernel: the compiler would go
+    over the inner one's code once more.
+    """
+    counts, offsets, _, _, _, _, _ = history
+    moments, parts, sizes = scratch
     lanes = len(draws[0])
     source, model = laws
     logs = _FIRST
     while first + lanes <= len(replicates):
         _start(first, start, laws, draws, history, replicates)
-        logs += _generations(
-            schedule, weights, unbiased, points, keep, source, model, draws, history, scratch, recent, out, first
-        )
+        _record(out, first, _FIRST, model, recent)
+        logs += _logs(model[2])
+        for t in range(1, len(schedule) + 1):
+            row = schedule[t - 1]
+            if t > 1:
+                counts[t - 1] = row[3]
+                offsets[t - 1] = offsets[t - 2] + counts[t - 2]
+            for role in range(2):
+                law = source if role == 0 else model
+                sizes[role] = _part(parts[role], t, role, row, law, draws, points, keep, moments, history)
+            divisor = float(row[0] - 1) if unbiased else float(row[0])
+            if not math.isnan(weights[t - 1]):
+                _fit_weighted(model, weights[t - 1], sizes[1], parts[1], sizes[0], parts[0])
+            elif sizes[0] == 0 and row[4] == t - 1 and t > 1 and row[5] == ALL:
+                _fit_last(model, divisor, parts[1], moments)
+            else:
+                _fit_pooled(model, divisor, sizes[1], parts[1], sizes[0], parts[0])
+            _record(out, first, t, model, recent)
+            logs += _logs(model[2])
         first += lanes
     return logs
 
