@@ -39,12 +39,12 @@ def pack_ends(text, bits, keys, short):
         key = (key >> width) | (symbol << top)
         if symbol == _ZERO:
             key = _ZERO
-        elif short.size > 0:
+            continue
+        if short.size > 0:
             short[written] = np.uint32(key)
-            written += 1
         else:
             keys[written] = key
-            written += 1
+        written += 1
     return written
 
 
@@ -144,7 +144,7 @@ def _of_table(text: Symbols, bits: int) -> tuple[Int, float]:
 
 def _of_histories(text: Symbols, alphabet: int, key_bits: int) -> tuple[Int, float]:
     """By sorting in stages: for alphabets of which no four symbols fit a key."""
-    positions, shared, *_ = sort_histories(text, LONGEST, alphabet + 2, key_bits)
+    positions, shared = sort_histories(text, LONGEST, alphabet + 2, key_bits)[:2]
     inside = text[:-1] != 0
     reach = inside.astype(np.uint8)  # symbols of the n-grams that end here, up to LONGEST
     unbroken = inside.copy()

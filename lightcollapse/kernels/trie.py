@@ -35,15 +35,9 @@ def pack(text, first, count, bits, index_bits, rank, keys):
     top = np.uint64(bits * (count - 1))
     above = np.uint64(bits * count)
     low = np.uint64(index_bits)
-    mask = (_ONE << low) - _ONE
     begin = 0
     chunk = np.uint64(0)
-    for i in range(keys.size if first == 0 else 0):
-        symbol = np.uint64(text[i])
-        chunk = (chunk >> width) | (symbol << top)
-        chunk = chunk if symbol != _ZERO else _ZERO
-        keys[i] = (chunk << low) | (np.uint64(i) & mask)
-    for i in range(0 if first == 0 else keys.size):
+    for i in range(keys.size):
         if text[i] == 0:
             begin = i
         chunk = (chunk >> width) | (np.uint64(text[max(i - first, 0)]) << top)
