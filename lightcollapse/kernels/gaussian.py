@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightcollapse.compiler import borrowing
-from lightcollapse.kernels.normals import box_muller, normals_and_pairs, pairs_of, uniforms_of
+from lightcollapse.kernels.normals import keep_last, normals_and_pairs, pairs_of, uniforms_of
 from lightcollapse.kernels.rng import ONE, POOL, REAL_DATA, SYNTHETIC, gamma, log_of, uniforms
 from lightcollapse.kernels.vectors import MANY, fused, keep, load_many, many, room
 from lightcollapse.schedule import ALL
@@ -49,10 +49,7 @@ def _fill(rows, pairs, first, generation, stream, lanes, k0, k1, places):
         x, y, pair = normals_and_pairs(pair, block, generation, load_many(replicates, lane), streams, k0, k1)
         keep(rows, at - MANY, x, _MANY)
         keep(rows, size + at - MANY, y, _MANY)
-    x, y = box_muller(pair)
-    last = (size - 1) // MANY * MANY
-    keep(rows, last, x, size - last)
-    keep(rows, size + last, y, size - last)
+    keep_last(pair, rows.reshape(-1), size)
 
 
 @borrowing

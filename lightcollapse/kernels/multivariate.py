@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from lightcollapse.compiler import borrowing, kernel, lent
+from lightcollapse.compiler import borrowing, kernel
 from lightcollapse.kernels.covariances import at, pack, sum_of_eight, unpack
-from lightcollapse.kernels.normals import box_muller, normals_and_pairs, pairs_of, uniforms_of
+from lightcollapse.kernels.normals import keep_last, normals_and_pairs, pairs_of, uniforms_of
 from lightcollapse.kernels.points import FEW
 from lightcollapse.kernels.rng import gamma, log_of, normals, uniforms
 from lightcollapse.kernels.vectors import (
@@ -60,16 +60,7 @@ def standard(z, count, first, generation, stream, replicate, k0, k1):
             x, y, pair = normals_and_pairs(pair, blocks, generation, replicates, streams, k0, k1)
             keep(z, i - MANY, x, _MANY)
             keep(z, half + i - MANY, y, _MANY)
-        _keep_last(pair, z, half)
-
-
-@lent
-def _keep_last(pair, z, half):
-    """Write the last 32 normals, or fewer, of both halves of z."""
-    x, y = box_muller(pair)
-    last = (half - 1) // MANY * MANY
-    keep(z, last, x, half - last)
-    keep(z, half + last, y, half - last)
+        keep_last(pair, z, half)
 
 
 @kernel
@@ -237,7 +228,7 @@ def standards(z, count, generation, places, k0, k1):
         x, y, pair = normals_and_pairs(pair, blocks, generation, replicates, streams, k0, k1)
         keep(z, n - MANY, x, _MANY)
         keep(z, half + n - MANY, y, _MANY)
-    _keep_last(pair, z, half)
+    keep_last(pair, z, half)
 
 
 @kernel

@@ -11,7 +11,7 @@ import numpy as np
 
 from lightcollapse.compiler import lent
 from lightcollapse.kernels.rng import MASK32
-from lightcollapse.kernels.vectors import as_numbers, as_words, chosen, fused, larger, many, root
+from lightcollapse.kernels.vectors import MANY, as_numbers, as_words, chosen, fused, keep, larger, many, root
 
 _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
@@ -95,6 +95,15 @@ def box_muller(pair):
     unused = as_words(pair[0])  # the compiler leaves out what comes of it
     x, y, _ = _normals_and_pairs(pair, unused, unused, unused, unused, _1, _1)
     return x, y
+
+
+@lent
+def keep_last(pair, z, half):
+    """Write the last 32 normals, or fewer, of both halves of z."""
+    x, y = box_muller(pair)
+    last = (half - 1) // MANY * MANY
+    keep(z, last, x, half - last)
+    keep(z, half + last, y, half - last)
 
 
 @lent
